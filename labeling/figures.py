@@ -14,6 +14,7 @@ from labeling import doubts
 from labeling.accounts import people
 from labeling.collecting import workflow
 from labeling.collecting.leases import fetch
+from labeling.collecting.tasks import checks
 from labeling.consensus import rounds, stopping
 from labeling.models import Assignment, Gold, Judgment, Membership, Project, Question, Task
 
@@ -179,6 +180,7 @@ def agreement(project: Project) -> dict[str, Any]:
     for question in project.questions.all():
         if question.key in found:
             found[question.key]["fit"] = question.fit.get("figures", {})
+            found[question.key]["checks"] = checks(question)
     return found
 
 

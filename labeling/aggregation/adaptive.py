@@ -31,7 +31,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from labeling.aggregation import coarse, correlation, majority
-from labeling.aggregation.deference import Deference, verdict
+from labeling.aggregation.deference import Deference, Verdict, verdict
 from labeling.aggregation.hierarchy import ANY_SHARES, EVEN_FIRST, Crowd
 from labeling.aggregation.murky import Murky
 from labeling.aggregation.slots import MANY, MOST_CELLS, THIN
@@ -82,7 +82,12 @@ def fit(votes: Votes) -> Fit:
     habit, variance, strength = np.median(np.array(learned), axis=0)
     fitted = votes, posterior, confusion, prior, float(strength)
     together = correlation.learned(*fitted)
-    gold, excess = _gold(correlation.unaided(*fitted), together) if votes.hidden.any() else (None, 0.0)
+    telling = votes.hidden if votes.checks is None else votes.hidden | votes.checks
+    gold, excess = None, 0.0
+    if telling.any():
+        parts = correlation.unaided(*fitted, telling)
+        told = verdict(parts, parts.chances(together))
+        gold, excess = _gold(correlation.unaided(*fitted, votes.hidden), together, told), told.excess
     return Fit(
         posterior=deference.settle(correlation.tempered(votes, posterior, together), excess),
         accuracy=np.clip(np.einsum("k,wkk->w", prior, confusion), 0, 1),
@@ -103,11 +108,10 @@ def fit(votes: Votes) -> Fit:
     )
 
 
-def _gold(parts: correlation.Parts, together: float) -> tuple[dict[str, float], float]:
-    """What hidden gold says of the crowd, in tasks; and by how many log odds favourites are believed too far."""
-    told = verdict(parts, parts.chances(together))
+def _gold(hidden: correlation.Parts, together: float, told: Verdict) -> dict[str, float]:
+    """What gold says of the crowd, in tasks."""
     figures = {"favourites_right": round(told.favourites, 2), "winners_right": round(told.winners, 2)}
-    return {**correlation.on_gold(parts, together), **figures}, told.excess
+    return {**correlation.on_gold(hidden, together), **figures}
 
 
 def draws(votes: Votes, account: Floats, burn: int, keep: int, plain: Crowd | None = None) -> Iterator[Crowd]:

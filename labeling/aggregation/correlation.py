@@ -24,6 +24,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labeling.aggregation.votes import UNKNOWN, Floats, Ints, Votes, held, log_likelihood, softmax
 
@@ -60,7 +61,7 @@ def learned(votes: Votes, posterior: Floats, confusion: Floats, prior: Floats, s
     least = _by_votes(votes, posterior, confusion, prior, strength)
     if not votes.hidden.any():
         return least
-    parts = unaided(votes, posterior, confusion, prior, strength)
+    parts = unaided(votes, posterior, confusion, prior, strength, votes.hidden)
     rows = np.arange(len(parts.truth))
     fits = np.where(least > GRID, -np.inf, -0.5 * ((GRID - least) / WIDTH) ** 2)
     for index in np.flatnonzero(least <= GRID):
@@ -83,13 +84,15 @@ class Parts(NamedTuple):
         return softmax(self.logits * discount(self.judgments, correlation)[:, None])
 
 
-def unaided(votes: Votes, posterior: Floats, confusion: Floats, prior: Floats, strength: float) -> Parts:
-    """Hidden gold as the crowd alone would see it; a gold task that many were asked is dealt into parts."""
+def unaided(
+    votes: Votes, posterior: Floats, confusion: Floats, prior: Floats, strength: float, gold: NDArray[np.bool_]
+) -> Parts:
+    """This gold, bool [n_tasks], as the crowd alone would see it; a task that many were asked is dealt into parts."""
     times = np.bincount(votes.task, minlength=votes.n_tasks)
     ordinary = times[(times > 0) & (votes.known == UNKNOWN)]
     size = max(float(np.median(ordinary if len(ordinary) else times)), 1.0)
     parts = np.maximum(np.round(times / size), 1).astype(np.int64)
-    chosen = np.flatnonzero(votes.hidden[votes.task])
+    chosen = np.flatnonzero(gold[votes.task])
     order = chosen[np.lexsort((votes.worker[chosen], votes.task[chosen]))]
     task, worker = votes.task[order], votes.worker[order]
     rank = np.arange(len(task)) - np.searchsorted(task, task)

@@ -13,7 +13,7 @@ confuse look-alikes: two of a mind are strong evidence, but not certainty.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,8 +68,8 @@ def slotted(votes: Votes) -> Slots:
     labels[task, slot] = label
     known = np.full(votes.n_tasks, UNKNOWN)
     known[gold] = slot[cell[len(votes) :]]
-    sizes = votes.n_tasks, votes.n_workers, width
-    return Slots(Votes(votes.task, votes.worker, slot[cell[: len(votes)]], *sizes, known, votes.hidden), labels)
+    said = slot[cell[: len(votes)]]
+    return Slots(replace(votes, label=said, n_classes=width, known=known), labels)
 
 
 def filled(labels: Iterable[str], width: int) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ class Votes:
             holds these tasks at their truth; it never changes what the others may become in any other way.
         hidden: bool [n_tasks], gold that was answered like any other task, so that it also shows how often the crowd's
             word is right; by default all of it. (Practice is answered by beginners, and picked to be instructive.)
+        checks: bool [n_tasks], gold that was picked because favourites are not the votes' winners there: it says which
+            of the two are right, and nothing of how right the crowd is elsewhere; None where there is none.
     """
 
     task: Ints
@@ -41,6 +43,7 @@ class Votes:
     n_classes: int
     known: Ints
     hidden: NDArray[np.bool_]
+    checks: NDArray[np.bool_] | None = None
 
     @staticmethod
     def of(

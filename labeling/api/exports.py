@@ -59,8 +59,8 @@ class LabelImportSerializer(serializers.Serializer):
 class LabelImportView(ProjectView):
     """Take labels that exist already, as gold, as suggestions, or as the judgments of a named source.
 
-    An image whose answer is known is shown only now and then, as a check, and its other questions get their labels from
-    what people say then. Take labels as judgments where these questions are to be asked of every image.
+    An image whose answer is known is shown only now and then, as hidden gold, and its other questions get their labels
+    from what people say then. Take labels as judgments where these questions are to be asked of every image.
     """
 
     rights = {"POST": "manage"}

@@ -144,7 +144,13 @@ class GoldSerializer(serializers.Serializer):
 
 
 class TaskGoldView(ProjectView):
-    """The task's known answer: read it, set it (hidden gold, practice or the qualification test), or take it back."""
+    """The task's known answer: read it, set it (hidden gold, practice or the qualification test), or take it back.
+
+    As a `check` it is asked of nobody, and nobody is measured by it: of images on which labels differ from the plain
+    majority (`differs_from_majority` of the labels) it says which of the two is right, and the labels follow that.
+    `stats/` tells how many there are (`checks`) and what they brought (`favourites_right` and `winners_right` of
+    `gold`).
+    """
 
     rights = {"GET": "manage", "PUT": "manage", "DELETE": "manage"}
 

@@ -24,6 +24,8 @@ from labeling.words import tell
 
 GOLD_METHOD = "gold"
 MOST_POSITION = 2**31 - 1  # what its column holds
+# Whose answers count in a worker's record; practice shows what is right, and a check is for labels.
+MEASURING = {Gold.Use.HIDDEN, Gold.Use.QUALIFICATION}
 
 
 def normal(project: Project, value: Any) -> dict[str, Any]:
@@ -142,6 +144,9 @@ def _mark(
         )
         for task, entry in entries
     ]
+    _measure_no_more(
+        project, [old[gold.task_id] for gold in golds if gold.task_id in old and gold.use not in MEASURING]
+    )
     written = ["answers", "use", "explanation", "position", "source"]
     Gold.objects.bulk_create(golds, update_conflicts=True, unique_fields=["task"], update_fields=written)
     rows.update(
@@ -183,7 +188,14 @@ def _forget_unsaid(golds: Sequence[Gold], old: Mapping[int, Gold]) -> None:
 def forget(*, project: Project, task_ids: Sequence[int]) -> None:
     """What was taken for the answer to these tasks is not known any more, and nobody is measured by it."""
     Task.objects.filter(pk__in=task_ids).update(is_gold=False)  # and locked, before what is known of them
-    known = dict(Gold.objects.exclude(use=Gold.Use.PRACTICE).filter(task__in=task_ids).values_list("task", "answers"))
+    _measure_no_more(project, Gold.objects.filter(task__in=task_ids))
+    Gold.objects.filter(task__in=task_ids).delete()
+    Consensus.objects.filter(task__in=task_ids, method=GOLD_METHOD).delete()
+
+
+def _measure_no_more(project: Project, golds: Iterable[Gold]) -> None:
+    """Take what people said of this gold, where it measured them, out of their records."""
+    known = {gold.task_id: gold.answers for gold in golds if gold.use in MEASURING}
     seen, right = Counter[int](), Counter[int]()
     for said in Judgment.objects.filter(task__in=known, is_gold=True, source="worker", withdrawn_at=None):
         if answers := survey.answerable(project.pk, said.survey_version, known[said.task_id]):
@@ -194,8 +206,6 @@ def forget(*, project: Project, task_ids: Sequence[int]) -> None:
             gold_seen=Greatest(F("gold_seen") - seen[worker_id], 0),
             gold_right=Greatest(F("gold_right") - right[worker_id], 0),
         )
-    Gold.objects.filter(task__in=task_ids).delete()
-    Consensus.objects.filter(task__in=task_ids, method=GOLD_METHOD).delete()
 
 
 def count(project: Project) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -22,7 +23,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Least
 from django.utils import timezone
 
-from labeling.collecting import phases, rightness, tasks
+from labeling.collecting import marking, phases, rightness, tasks
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Rule, RuleEvent
 from labeling.models.told import in_words
 from labeling.surveys import survey
@@ -110,12 +111,12 @@ def _gold_accuracy(record: Record, rule: Rule) -> float | None:
     """The share of the last ``window`` gold answers that were right; None before there are so many.
 
     They are looked for by themselves: where one task in fifty is gold they reach far back. Nothing but another one
-    changes what they say. Practice teaches and is not measured.
+    changes what they say. Practice teaches and is not measured, and a check measures labels.
     """
     if not record.said or not record.said[0].is_gold:
         return None
     rows = _judgments(record.project, record.worker_id).filter(is_gold=True)
-    rows = rows.exclude(task__gold__use=Gold.Use.PRACTICE).filter(created_at__gt=record.since)
+    rows = rows.exclude(task__gold__use__in=[Gold.Use.PRACTICE, Gold.Use.CHECK]).filter(created_at__gt=record.since)
     last = [Said(*row) for row in rows.values_list(*Said._fields)[: rule.window]]
     if len(last) < rule.window:
         return None
@@ -182,6 +183,21 @@ MEASURES: dict[str, Callable[[Record, Rule], float | None]] = {
     Rule.Measure.SKIPS_IN_A_ROW: _skips_in_a_row,
     Rule.Measure.SAME_IN_A_ROW: _same_in_a_row,
 }
+
+
+def first_look(rule: Rule) -> int | None:
+    """After about how many answers the rule first looks at a person; 0 where it never can, for there is too little gold
+    or none is asked; None where it looks at no gold, or at that of the test alone.
+    """
+    if rule.measure != Rule.Measure.GOLD_ACCURACY:
+        return None
+    golds = Gold.objects.filter(task__project=rule.project_id, use__in=marking.MEASURING)
+    uses = Counter(golds.order_by().values_list("use", flat=True))
+    wanted = rule.window - uses[Gold.Use.QUALIFICATION]
+    if wanted <= 0:
+        return None
+    rate = rule.project.gold_rate
+    return ceil(wanted / rate) if rate and wanted <= uses[Gold.Use.HIDDEN] else 0
 
 
 def by_chance(rule: Rule) -> float | None:

@@ -13,12 +13,13 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest
 
 from labeling.collecting.leases import fetch
-from labeling.models import Assignment, Consensus, Image, Project, Question, Task
+from labeling.models import Assignment, Consensus, Gold, Image, Project, Question, Task
 
 # The stage at which an image's first task starts, by workflow.
 FIRST_STAGE = {Project.Workflow.LABEL: "label", Project.Workflow.THREE_STAGE_BOXES: "draw:1"}
 
 MOST_COUNTED = 1000  # tasks that wait for a reviewer: a page says that there are more
+ENOUGH_CHECKS = 10  # known answers where labels differ from the plain majority, which an owner is asked for
 
 
 def first_stage(project: Project) -> str:
@@ -51,6 +52,12 @@ def differing(question: Question) -> QuerySet[Task]:
     rows = Consensus.objects.filter(project=question.project_id, question=question, decided_by=None)
     found = rows.differing_from_majority().values("task_id")
     return Task.objects.filter(project=question.project_id, is_gold=False, pk__in=found)
+
+
+def checks(question: Question) -> int:
+    """How many known answers say whether labels that differ are right."""
+    use = Gold.Use.CHECK
+    return Gold.objects.filter(task__project=question.project_id, use=use, answers__has_key=question.key).count()
 
 
 def counted(queue: QuerySet[Task]) -> int:

@@ -172,12 +172,12 @@ def per_category(counts: Floats) -> Floats:
     return np.where(said > 0, same / np.where(said > 0, said, 1), NAN)
 
 
-def disagreement(answer: Ints, majority: Ints, tied: np.ndarray) -> float:
-    """The share of tasks whose answer is not the majority's; where votes tie there is no majority to differ from.
+def disagreement(answer: Ints, majority: Ints, not_compared: np.ndarray) -> float:
+    """The share of tasks whose answer is not the majority's, of those where it could be.
 
     Args:
         answer, majority: [tasks], labels.
-        tied: bool [tasks], whether several labels have the most votes.
+        not_compared: bool [tasks], where several labels have the most votes, or the answer is no word of the crowd.
     """
-    clear = ~tied
+    clear = ~not_compared
     return float((answer[clear] != majority[clear]).mean()) if clear.any() else 0.0

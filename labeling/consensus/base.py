@@ -107,7 +107,7 @@ class ByTask:
 
 @dataclass(eq=False)
 class Answers:
-    """One question's answers: task and worker numbers from 0, what was said, and which tasks are hidden gold.
+    """One question's answers: task and worker numbers from 0, what was said, which tasks are hidden gold or checks.
 
     Of who counts for nothing there are the tasks alone, and what was said in ``by_task``: no crowd is learned from
     them, unless there is nobody else.
@@ -121,9 +121,17 @@ class Answers:
     by_task: ByTask
     beside: bool
     hidden: Set[int]
+    checks: Set[int]
 
 
-def answers_of(key: str, judgments: Judgments, weights: Mapping[int, float], beside: bool, hidden: Set[int]) -> Answers:
+def answers_of(
+    key: str,
+    judgments: Judgments,
+    weights: Mapping[int, float],
+    beside: bool,
+    hidden: Set[int],
+    checks: Set[int] = frozenset(),
+) -> Answers:
     column = judgments.of(key)
     tasks, task = np.unique(np.array(column.task, dtype=np.int64), return_inverse=True)
     names, by_task = tasks.tolist(), ByTask(tasks.tolist(), task, column, weights)
@@ -132,7 +140,7 @@ def answers_of(key: str, judgments: Judgments, weights: Mapping[int, float], bes
     heard |= not heard.any()
     workers, worker = np.unique(np.array(column.worker, dtype=np.int64)[heard], return_inverse=True)
     said = column.answer if heard.all() else list(compress(column.answer, heard.tolist()))
-    return Answers(names, workers.tolist(), task[heard], worker, said, by_task, beside, hidden)
+    return Answers(names, workers.tolist(), task[heard], worker, said, by_task, beside, hidden, checks)
 
 
 def recombined(

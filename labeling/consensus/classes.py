@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -87,13 +87,13 @@ def _votes(classes: list[str], answers: Answers, known: Mapping[int, Any]) -> Vo
     for index, task in enumerate(answers.tasks):
         gold[index] = number.get(label_of(known[task]), UNKNOWN) if task in known else UNKNOWN
     sizes = len(answers.tasks), len(answers.workers), len(classes)
-    hidden = _hidden(answers) & (gold != UNKNOWN)
-    return Votes(answers.task[told], answers.worker[told], label[told], *sizes, gold, hidden)
+    hidden, checks = (_among(answers, uses) & (gold != UNKNOWN) for uses in (answers.hidden, answers.checks))
+    return Votes(answers.task[told], answers.worker[told], label[told], *sizes, gold, hidden, checks)
 
 
-def _hidden(answers: Answers) -> np.ndarray:
-    """[tasks]: which are gold that hides among real tasks."""
-    return np.array([task in answers.hidden for task in answers.tasks], dtype=bool)
+def _among(answers: Answers, some: Set[int]) -> np.ndarray:
+    """[tasks]: which are of these."""
+    return np.array([task in some for task in answers.tasks], dtype=bool)
 
 
 def class_figures(votes: Votes, counts: np.ndarray, answer: np.ndarray, classes: list[str]) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def class_figures(votes: Votes, counts: np.ndarray, answer: np.ndarray, classes:
     plain = majority.fit(votes).posterior
     top = plain.max(axis=1, keepdims=True) if len(plain) else plain
     tied = (plain >= top - 1e-9).sum(axis=1) > 1
-    differs = agreement.disagreement(answer, np.argmax(plain, axis=1), tied)
+    differs = agreement.disagreement(answer, np.argmax(plain, axis=1), tied | (votes.known != UNKNOWN))
     by_category = agreement.per_category(counts)
     matrix = agreement.confusion(counts, answer) if len(classes) <= MOST_CLASSES else None
     return {
@@ -206,7 +206,7 @@ def _choice_votes(
         len(answers.workers),
         2,
         gold,
-        (gold != UNKNOWN) & _hidden(answers)[pairs // width],
+        (gold != UNKNOWN) & _among(answers, answers.hidden)[pairs // width],
     )
 
 

@@ -151,7 +151,7 @@ def fit_all(
     """
     asked = survey.current(project)
     judgments = _read(project, asked, {} if dropped is None else dropped)
-    golds, hidden = _golds(project)
+    golds, hidden, checks = _golds(project)
     weights = weights_of(project)
     if not beside:
         weights = {worker: weight for worker, weight in weights.items() if not weight}
@@ -159,7 +159,15 @@ def fit_all(
     for question in asked.questions:
         known = {task: answers[question.key] for task, answers in golds.items() if question.key in answers}
         found = fit_question(
-            question, classes_of(question), judgments, known, weights, method, beside=beside, hidden=hidden
+            question,
+            classes_of(question),
+            judgments,
+            known,
+            weights,
+            method,
+            beside=beside,
+            hidden=hidden,
+            checks=checks,
         )
         if found is not None:
             fits[question.id] = found
@@ -168,12 +176,14 @@ def fit_all(
     return fits
 
 
-def _golds(project: Project) -> tuple[dict[int, Any], set[int]]:
-    """Task -> its known answers; and which of these tasks hide among real ones."""
+def _golds(project: Project) -> tuple[dict[int, Any], set[int], set[int]]:
+    """Task -> its known answers; which of these tasks hide among real ones, and which are checks."""
     rows = Gold.objects.filter(task__project=project).values_list("task_id", "answers", "use")
     golds = {task: (answers, use) for task, answers, use in rows}
-    hidden = {task for task, (_, use) in golds.items() if use == Gold.Use.HIDDEN}
-    return {task: answers for task, (answers, _) in golds.items()}, hidden
+    hidden, checks = (
+        {task for task, (_, use) in golds.items() if use == wanted} for wanted in (Gold.Use.HIDDEN, Gold.Use.CHECK)
+    )
+    return {task: answers for task, (answers, _) in golds.items()}, hidden, checks
 
 
 def _anchoring(project: Project, key: str, judgments: Judgments) -> dict[str, Any] | None:

@@ -33,6 +33,7 @@ def fit_question(
     *,
     beside: bool = True,
     hidden: Set[int] = frozenset(),
+    checks: Set[int] = frozenset(),
 ) -> QuestionFit | None:
     """Fit one question; None when nobody answered it.
 
@@ -44,8 +45,9 @@ def fit_question(
         method: A name of AGGREGATORS.
         beside: Also what other methods say of each task.
         hidden: Those of ``known`` that were answered like any other task, and so show how far the crowd is right.
+        checks: Those that say whether the method is right where it leaves the majority, and nothing more.
     """
-    answers = answers_of(question.key, judgments, weights, beside, hidden)
+    answers = answers_of(question.key, judgments, weights, beside, hidden, checks)
     if not answers.tasks:
         return None
     return FITS[KINDS[question.kind].statistic](question, classes, answers, known, method)

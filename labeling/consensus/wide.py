@@ -92,7 +92,9 @@ def _figures(slots: Slots, label: Ints, answer: Ints, classes: list[str]) -> dic
     votes, counts = slots.votes, slots.votes.counts()
     plain = _named(slots, majority.fit(votes).posterior)
     tied = (plain >= plain.max(axis=1, keepdims=True) - 1e-9).sum(axis=1) > 1
-    differs = agreement.disagreement(answer, slots.label[np.arange(len(plain)), plain.argmax(axis=1)], tied)
+    differs = agreement.disagreement(
+        answer, slots.label[np.arange(len(plain)), plain.argmax(axis=1)], tied | (votes.known != UNKNOWN)
+    )
     kappa, alpha, by_category = agreement.sparse(votes.task, label, counts, len(classes))
     return {
         "tasks": votes.n_tasks,

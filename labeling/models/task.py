@@ -125,12 +125,17 @@ class Task(models.Model):
 
 
 class Gold(models.Model):
-    """What is known of one task: question key -> answer."""
+    """What is known of one task: question key -> answer.
+
+    A check says of the labels how far they are right. People are not asked about it, and not measured by it: it was
+    chosen because they disagree, so good people are often wrong there.
+    """
 
     class Use(models.TextChoices):
         HIDDEN = "hidden", _("Hidden among real tasks")
         PRACTICE = "practice", _("Practice, with instant feedback")
         QUALIFICATION = "qualification", _("Qualification test")
+        CHECK = "check", _("A check of labels, which nobody is asked about")
 
     task = models.OneToOneField(Task, models.CASCADE, related_name="gold")
     answers = models.JSONField()

@@ -15,9 +15,20 @@ from django.utils import timezone
 from labeling import races, webhooks
 from labeling.accounts import archived
 from labeling.actors import reopen_affordable, retire_spent
-from labeling.collecting import late, leases, lookups, phases, rightness, rules, spending, statements, tasks, workflow
+from labeling.collecting import (
+    late,
+    leases,
+    lookups,
+    marking,
+    phases,
+    rightness,
+    rules,
+    spending,
+    statements,
+    tasks,
+    workflow,
+)
 from labeling.collecting.lookups import Leased
-from labeling.collecting.marking import GOLD_METHOD
 from labeling.collecting.statements import Recorded
 from labeling.consensus.update import update_answered, update_task, weigh
 from labeling.errors import CrowdtuneError
@@ -103,7 +114,7 @@ def _submit(lease: Leased, answers: Any, seconds: Any, language: AskedIn) -> tup
 
 def _price(lease: Leased) -> Decimal:
     """What was offered is paid, and what was counted when it was leased; a lease that is over is taken anew."""
-    if lease.use not in {None, Gold.Use.HIDDEN}:
+    if lease.use in phases.BEFORE_WORK:
         return Decimal(0)
     return lease.project.price_per_judgment if lease.price is None or lease.state == State.EXPIRED else lease.price
 
@@ -202,10 +213,10 @@ def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: D
     ends_here = _ends_here(project)
     if lease.known is not None:
         known = survey.answerable(project.pk, lease.survey_version, lease.known)
-        if known and lease.use != Gold.Use.PRACTICE:  # where people are shown what is right, and are not measured
+        if known and lease.use in marking.MEASURING:
             right = rightness.is_right(answers, known)
             statements.mark_gold(project_id=project.pk, worker_id=worker_id, seen=1, right=int(right))
-        if lease.use != Gold.Use.HIDDEN:
+        if lease.use in phases.BEFORE_WORK:
             phases.advance_phase(project=project, worker_id=worker_id)
     is_spent = update_answered(project=project, stage=lease.stage, task=recorded, price=price if ends_here else None)
     if lease.known is None and project.workflow == Project.Workflow.THREE_STAGE_BOXES:
@@ -289,7 +300,7 @@ def _nothing() -> CrowdtuneError:
 
 def _taught(judgment: Judgment) -> bool:
     """Practice and test answers stay: their feedback has been read."""
-    return judgment.is_gold and Gold.objects.exclude(use=Gold.Use.HIDDEN).filter(task_id=judgment.task_id).exists()
+    return judgment.is_gold and Gold.objects.filter(task_id=judgment.task_id, use__in=phases.BEFORE_WORK).exists()
 
 
 def _withdraw(judgment: Judgment, task: Task, project: Project) -> Assignment:
@@ -298,7 +309,7 @@ def _withdraw(judgment: Judgment, task: Task, project: Project) -> Assignment:
     Judgment.objects.filter(pk=judgment.pk).update(withdrawn_at=now)
     Assignment.objects.filter(pk=old.pk).update(state=State.WITHDRAWN)
     Task.objects.filter(pk=task.pk).update(judgment_count=F("judgment_count") - 1)
-    gold = Gold.objects.filter(task=task).first()
+    gold = Gold.objects.filter(task=task, use__in=marking.MEASURING).first() if judgment.is_gold else None
     known = survey.answerable(project.pk, judgment.survey_version, gold.answers) if gold else {}
     members = Membership.objects.filter(project=project, user_id=judgment.worker_id).update(
         judgment_count=F("judgment_count") - 1,
@@ -331,5 +342,5 @@ def _reopen_after_withdrawal(task: Task) -> None:
     said = list(Judgment.objects.filter(task=task, withdrawn_at=None).values_list("answers", flat=True))
     if said:
         update_task(task_id=task.pk)
-    rows = Consensus.objects.filter(task=task, decided_by=None).exclude(method=GOLD_METHOD)
+    rows = Consensus.objects.filter(task=task, decided_by=None).exclude(method=marking.GOLD_METHOD)
     rows.exclude(question__key__in={key for answers in said for key in answers}).delete()  # of which nobody else spoke

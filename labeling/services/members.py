@@ -125,9 +125,7 @@ def _record(project: Project, user_id: int) -> dict[str, Any]:
 
 def first_phase(project: Project) -> str:
     """Where a new worker begins: with practice or the test where the owner has made them."""
-    uses = set(
-        Gold.objects.filter(task__project=project).exclude(use=Gold.Use.HIDDEN).values_list("use", flat=True).distinct()
-    )
+    uses = set(Gold.objects.filter(task__project=project).order_by().values_list("use", flat=True).distinct())
     if Gold.Use.PRACTICE in uses:
         return Membership.Phase.PRACTICE
     return Membership.Phase.QUALIFICATION if Gold.Use.QUALIFICATION in uses else Membership.Phase.WORKING

@@ -259,6 +259,8 @@ def set_gold(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
                 user=request.user,
             )
             told = _("The task is gold now: it measures workers, and its answer is known.")
+            if request.POST.get("use") == Gold.Use.CHECK:
+                told = _("Known now: it checks the labels, and nobody is asked about it.")
             messages.success(request, told if answer else _("Saved."))
         else:
             services.remove_gold(task=task, user=request.user)

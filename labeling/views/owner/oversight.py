@@ -14,12 +14,13 @@ from django.views.decorators.http import require_POST
 
 from labeling import services
 from labeling.accounts.keys import SCOPE_NAMES, digest
-from labeling.collecting.rules import IN_A_ROW, by_chance
+from labeling.collecting.rules import IN_A_ROW, by_chance, first_look
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import RuleForm
-from labeling.models import ApiKey, Rule, Webhook, WebhookDelivery
+from labeling.models import ApiKey, Project, Rule, Webhook, WebhookDelivery
 from labeling.services.oversight import EVENTS
 from labeling.views import shown_once
+from labeling.views.numbers import whole
 from labeling.views.owner.context import context_of, load_project, refusals, still_there
 from labeling.views.owner.settings import refuse
 
@@ -44,7 +45,8 @@ def rules(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, _("The rule holds from the next judgment on."))
             return redirect("project-rules", project.slug)
-    found = [(rule, by_chance(rule)) for rule in project.rules.annotate(fired=Count("events")).order_by("id")]
+    rows = project.rules.select_related("project").annotate(fired=Count("events")).order_by("id")
+    found = [(rule, by_chance(rule), first_look(rule)) for rule in rows]
     context = context_of(request, project, tab="settings", section="rules", rules=found, form=form, in_a_row=IN_A_ROW)
     return render(request, "projects/rules.html", context, status=400 if form.errors else 200)
 
@@ -66,15 +68,19 @@ def change_rule(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 @login_required
 def webhooks(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug)
-    url, chosen, problem = request.POST.get("url", "").strip(), request.POST.getlist("events"), ""
-    if request.method == "POST":
-        try:
-            services.add_webhook(project=project, user=request.user, url=url, events=chosen)
-        except CrowdtuneError as error:
-            problem = error.message
-        else:
-            messages.success(request, _("The webhook is told of what happens from now on."))
-            return redirect("project-webhooks", project.slug)
+    if request.method != "POST":
+        return _webhooks(request, project)
+    url, chosen = request.POST.get("url", "").strip(), request.POST.getlist("events")
+    try:
+        services.add_webhook(project=project, user=request.user, url=url, events=chosen)
+    except CrowdtuneError as error:
+        return _webhooks(request, project, error.message)
+    messages.success(request, _("The webhook is told of what happens from now on."))
+    return redirect("project-webhooks", project.slug)
+
+
+def _webhooks(request: HttpRequest, project: Project, problem: str = "", of: int | None = None) -> HttpResponse:
+    """The page; after a refusal what was typed stays in its form, which is that of one webhook or that of a new one."""
     states = WebhookDelivery.State
     sent = Count("deliveries", filter=Q(deliveries__state=states.DELIVERED))
     failed = Count("deliveries", filter=Q(deliveries__state=states.FAILED))
@@ -84,7 +90,8 @@ def webhooks(request: HttpRequest, slug: str) -> HttpResponse:
     found = project.webhooks.annotate(**counts).order_by("id")
     last = WebhookDelivery.objects.filter(webhook__project=project).select_related("webhook").order_by("-id")[:20]
     context: dict[str, Any] = {"section": "webhooks", "webhooks": found, "events": EVENTS, "deliveries": last}
-    context |= {"url": url, "chosen": chosen, "problem": problem, "check": CHECK}
+    typed = {"url": request.POST.get("url", "").strip(), "chosen": request.POST.getlist("events")}
+    context |= {**typed, "problem": problem, "problem_of": of, "check": CHECK}
     page = context_of(request, project, tab="settings", **context)
     return render(request, "projects/webhooks.html", page, status=400 if problem else 200)
 
@@ -100,6 +107,18 @@ def change_webhook(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
             services.remove_webhook(webhook=hook, user=request.user)
         elif request.POST.get("action") == "secret":
             services.replace_webhook_secret(webhook=hook, user=request.user)
+        elif request.POST.get("action") == "again":
+            services.send_again(webhook=hook, user=request.user, delivery=whole(request.POST.get("delivery")) or None)
+            messages.success(request, _("It is sent again now."))
+        elif request.POST.get("action") == "change":
+            url, events = request.POST.get("url", "").strip(), request.POST.getlist("events")
+            try:
+                services.change_webhook(webhook=hook, user=request.user, url=url, events=events)
+            except CrowdtuneError as error:
+                if error.code != "invalid":
+                    raise
+                return _webhooks(request, project, error.message, hook.pk)
+            messages.success(request, _("Saved."))
         else:
             services.change_webhook(webhook=hook, user=request.user, is_active=request.POST.get("action") == "on")
     return redirect("project-webhooks", project.slug)

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from labeling import charts, figures
 from labeling.accounts import languages
 from labeling.charts.scale import time_sayer
-from labeling.collecting import workflow
+from labeling.collecting import tasks, workflow
 from labeling.consensus import stopping
 from labeling.models import Consensus, Judgment, Project, Question
 from labeling.surveys import tongues
@@ -92,6 +92,9 @@ def _activity(project: Project) -> dict[str, Any]:
         "labels": sure.get("labels"),
         "doubtful": _doubtful(question, sure),
         "on_gold": _on_gold(found),
+        "tried": _tried(found),
+        "checks": sure.get("checks", 0),
+        "enough": tasks.ENOUGH_CHECKS,
         "per_time": _labels_over_time(project),
         "per_category": _answers(project, question, names),
         "confusion": _confusion(found, question, names, project),
@@ -137,6 +140,15 @@ def _on_gold(found: dict[str, Any]) -> dict[str, Any] | None:
     beyond = gold["expected"] - gold["right"] - 0.5  # images come whole, and one mistake is often chance
     shown = {name: round(value) for name, value in gold.items()}
     return {**shown, "warns": beyond > 2 * chance}
+
+
+def _tried(found: dict[str, Any]) -> dict[str, Any] | None:
+    """Where the method leans away from the plain majority and the answer is known: how often each is right; None where
+    there is no such image.
+    """
+    gold = found.get("gold") or {}
+    ours, theirs = (round(gold.get(name, 0)) for name in ("favourites_right", "winners_right"))
+    return {"ours": ours, "theirs": theirs, "leaves": found.get("differs_from_majority")} if ours or theirs else None
 
 
 def _doubtful(question: Question | None, sure: dict[str, Any]) -> int | None:

@@ -17,7 +17,7 @@ from labeling import services
 from labeling.accounts import people
 from labeling.collecting import tasks
 from labeling.files import storage
-from labeling.models import Consensus, Membership, Project, Role, Task
+from labeling.models import Consensus, Gold, Membership, Project, Role, Task
 from labeling.questions import CANT_TELL
 from labeling.views.numbers import whole
 from labeling.views.owner.answers import Names, is_taken, names_of, offered, read
@@ -33,7 +33,8 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     """The next disputed task; ``?after=`` skips those before, ``?task=`` shows one that a page links to.
 
     With ``?differs=``, a question's key, those whose label is not the plain majority's, in an order by chance: what a
-    manager says is right becomes hidden gold, without a look at what others have said.
+    manager says is right becomes known, without a look at what others have said. Such images are hard, so these answers
+    check labels, and nobody is measured by them.
     """
     context = project_context(request, slug, tab="review", right="review")
     project = context["project"]
@@ -51,6 +52,7 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
         task = queue[_start(project, request.user.pk, waiting) :].first() or queue.first()
     known = differs if context["manages"] else None
     context |= {"waiting": waiting, "most_counted": tasks.MOST_COUNTED, "before": before, "differs": differs}
+    context |= {"checks": tasks.checks(differs), "enough": tasks.ENOUGH_CHECKS} if differs else {}
     context["same_queue"] = f"&{urlencode({'differs': differs.key})}" if differs else ""
     context["decided"] = _decided(before, request.user) if context["manages"] and not project.archived_at else []
     if task is not None:
@@ -153,9 +155,7 @@ def decide(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         on = f"task={pk}"
         answers = {name: read(text) for name, text in sent.items() if text}
         if known:
-            others = task.gold.answers if task.is_gold else {}
-            services.set_gold(task=task, answers={**others, **answers}, user=request.user)
-            messages.success(request, _("Known now: it is hidden gold."))
+            _make_known(request, task, answers)
         else:
             services.decide_task(task=task, answers=answers, user=request.user, seen=request.POST.get("seen"))
             messages.success(request, _("Decided."))
@@ -163,3 +163,24 @@ def decide(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     if differs := request.POST.get("differs"):
         on = f"{on}&{urlencode({'differs': differs})}"
     return redirect(f"/projects/{project.slug}/review/?{on}")
+
+
+def _make_known(request: HttpRequest, task: Task, answers: dict[str, Any]) -> None:
+    """What was known of other questions stays, and what it is for."""
+    gold = task.gold if task.is_gold else None
+    use = Gold.Use.CHECK if "differs" in request.POST else Gold.Use.HIDDEN
+    services.set_gold(
+        task=task,
+        answers={**(gold.answers if gold else {}), **answers},
+        use=gold.use if gold else use,
+        explanation=gold.explanation if gold else "",
+        position=gold.position if gold else 0,
+        user=request.user,
+    )
+    told = _("Known now: it checks the labels, and nobody is asked about it.")
+    if use == Gold.Use.HIDDEN:
+        told = _(
+            "Known now: it is hidden gold. People disagreed about it, so good ones may miss it: on its image's page it"
+            " can become practice, or a check of labels."
+        )
+    messages.success(request, told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,6 +116,13 @@ def test_gold_where_the_votes_are_right_brings_their_winners_back():
     blind = AGGREGATORS["adaptive"](with_gold(votes, most, differ[:10], hidden=False))  # as practice: says nothing
     assert fit.details["gold"]["winners_right"] > fit.details["gold"]["favourites_right"]
     assert (fit.label != most).sum() < 0.7 * (blind.label != most).sum()
+    # Picked as checks they say the same, and nothing of how sure the crowd's word is elsewhere.
+    known = with_gold(votes, most, differ[:10], hidden=False)
+    checked = AGGREGATORS["adaptive"](replace(known, checks=known.known >= 0))
+    assert (checked.label != most).sum() < 0.7 * (blind.label != most).sum()
+    told = ("favourites_right", "winners_right", "tasks")
+    assert [checked.details["gold"][name] for name in told] == [*(fit.details["gold"][name] for name in told[:2]), 0]
+    assert checked.details["correlation"] == blind.details["correlation"] < fit.details["correlation"]
 
 
 def test_without_departures_nothing_is_asked():

@@ -221,6 +221,7 @@ def test_a_manager_says_by_one_press_what_is_right_where_label_and_majority_diff
     address = f"/projects/{differing.slug}/review/?differs=category"
     shown = text(owning.get(address))
     assert "2 labels are not the plain majority" in shown
+    assert "0 of 10 known answers." in shown
     assert not re.search(r"\d votes|The crowd leans to|Consensus", shown)
     found = []
     for _ in range(2):
@@ -228,9 +229,13 @@ def test_a_manager_says_by_one_press_what_is_right_where_label_and_majority_diff
         form = {"answer-category": '"cat"', "known": "1", "differs": "category"}
         page = owning.post(f"/projects/{differing.slug}/review/{task.pk}/", form, follow=True)
         assert page.request["QUERY_STRING"] == f"after={task.pk}&differs=category"
-        assert (task.gold.answers, task.gold.use) == ({"category": "cat"}, "hidden")
+        assert (task.gold.answers, task.gold.use) == ({"category": "cat"}, "check")
         found.append(task.random)
     assert found == sorted(found)
+    differing.refresh_from_db()
+    assert (tasks.checks(differing.questions.get()), differing.gold_count) == (2, 0)
+    stats = owning.get(f"/api/v1/projects/{differing.slug}/stats/").json()
+    assert stats["agreement"]["category"]["checks"] == 2
     assert "No label differs from the plain majority" in text(page)
 
 
