@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
 
 from labeling.collecting import rightness
-from labeling.models import Assignment, Gold, Judgment, Membership, Project
+from labeling.models import Appeal, Assignment, Gold, Judgment, Membership, Project
 from labeling.surveys import survey
+from labeling.words import gettext as _
 
 Phase = Membership.Phase
 BEFORE_WORK = (Phase.PRACTICE, Phase.QUALIFICATION)
@@ -21,9 +23,28 @@ def advance_phase(*, project: Project, worker_id: int) -> str:
     if member.phase != Phase.WORKING:
         golds = Gold.objects.filter(task__project=project, use=member.phase)
         if not golds.exclude(pk__in=seen(golds, worker_id)).exists():
-            member.phase = _next(project, member)
+            has_failed, member.phase = member.phase == Phase.FAILED, _next(project, member)
             member.save(update_fields=["phase"])
+            if has_failed and member.phase == Phase.WORKING:
+                _answer_appeal(member)
     return member.phase
+
+
+def look_again(project: Project) -> None:
+    """The test was corrected, or less is asked for: whose appeal against it waits may have passed by now."""
+    waiting = Membership.objects.filter(project=project, phase=Phase.FAILED, appeals__state=Appeal.State.OPEN)
+    for worker_id in waiting.order_by("user_id").values_list("user_id", flat=True):
+        advance_phase(project=project, worker_id=worker_id)
+
+
+def _answer_appeal(member: Membership) -> None:
+    """Who goes on has nothing to appeal any more, but where a pause remains; the reason stands above the next task."""
+    if member.is_paused:
+        return
+    why = _("The test counts as passed now: its answers were corrected, or fewer right ones are asked for.")
+    appeals = member.appeals.filter(state=Appeal.State.OPEN)
+    if appeals.update(state=Appeal.State.ACCEPTED, answer=why, decided_at=timezone.now()):
+        Membership.objects.filter(pk=member.pk).update(warning=why)
 
 
 def seen(golds: QuerySet[Gold], worker_id: int) -> QuerySet[Gold]:
@@ -35,7 +56,7 @@ def seen(golds: QuerySet[Gold], worker_id: int) -> QuerySet[Gold]:
 
 def golds_before_work(project: Project) -> dict[str, int]:
     """How many images of practice and of the test stand before the real ones."""
-    uses = Gold.objects.filter(task__project=project).exclude(use=Gold.Use.HIDDEN).order_by()
+    uses = Gold.objects.filter(task__project=project, use__in=BEFORE_WORK).order_by()
     return dict(uses.values_list("use").annotate(n=Count("id")))
 
 

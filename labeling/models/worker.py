@@ -142,7 +142,7 @@ class Appeal(models.Model):
     membership = models.ForeignKey(Membership, models.CASCADE, related_name="appeals")
     text = models.TextField(max_length=2000)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
-    answer = models.TextField(blank=True)
+    answer = ToldField(blank=True)
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     decided_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)

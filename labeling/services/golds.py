@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F
 
 from labeling import audit
-from labeling.collecting import marking, tasks, workflow
+from labeling.collecting import marking, phases, tasks, workflow
 from labeling.consensus.update import update_task
 from labeling.models import Gold, Project, Task
 
@@ -27,6 +27,7 @@ def set_gold(
     with transaction.atomic():
         before = _known(task)
         gold = marking.mark(task=task, project=project, entry=entry, source=getattr(user, "username", ""))
+        phases.look_again(project)
         answers = gold.answers if before is None else [before, gold.answers]
         changes = {"task": task.pk, "use": use, "answers": answers}
         audit.write(project=project, user=user, action="gold_set", changes=changes)
@@ -48,6 +49,7 @@ def remove_gold(*, task: Task, user: Any) -> None:
             if fresh.judgment_count:
                 update_task(task_id=task.pk)
         marking.count(project)
+        phases.look_again(project)
         Project.objects.filter(pk=project.pk).update(answers_version=F("answers_version") + 1)
         audit.write(project=project, user=user, action="gold_removed", changes=changes)
 

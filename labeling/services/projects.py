@@ -17,7 +17,7 @@ from labeling import audit, jobs, races
 from labeling.accounts import earnings
 from labeling.actors import discard_files, follow_bounds, reopen_affordable, retire_spent
 from labeling.aggregation import AGGREGATORS
-from labeling.collecting import spending
+from labeling.collecting import phases, spending
 from labeling.consensus import bounds
 from labeling.consensus.stopping import POLICIES
 from labeling.errors import CrowdtuneError
@@ -113,6 +113,8 @@ def change_project(*, project: Project, user: Any, **settings: Any) -> Project:
                 row.answers_version += 1
             row.save(update_fields=[*changes, "answers_version"])
             audit.write(project=row, user=user, action="settings", changes=changes)
+        if "qualification_share" in changes:
+            phases.look_again(row)
         if bounds.FOLLOWED & set(changes) and bounds.are_due(row):
             kind = "follow_bounds"
             jobs.start(project=row, kind=kind, arguments={}, requested_by=user, actor=follow_bounds, even_archived=True)

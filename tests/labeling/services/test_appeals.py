@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -10,6 +12,7 @@ from labeling import services
 from labeling.errors import CrowdtuneError
 from labeling.models import Membership, Project
 from labeling.services.appeals import LONGEST
+from tests.labeling.conftest import person
 
 pytestmark = pytest.mark.django_db
 
@@ -60,6 +63,33 @@ def test_who_may_go_on_waits_for_no_answer_but_to_an_appeal_against_the_test(
     ("answer", "told"),
     [(" Go on. ", "Your appeal was accepted: Go on."), ("", "Your appeal was accepted.")],
 )
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_an_appeal_against_a_test_that_is_passed_after_its_correction_is_closed_with_the_reason(
+    make_project: Callable[..., Project], is_paused: bool
+) -> None:
+    project = make_project(images=2, access="open")
+    task = project.tasks.order_by("pk")[0]
+    services.set_gold(task=task, answers="dog", use="qualification", user=project.owner)
+    worker = person("wanda")
+    services.ensure_member(project=project, user=worker)
+    lease = services.claim_assignment(project=project, worker=worker)
+    assert lease is not None
+    services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": "cat"})
+    member = Membership.objects.get(project=project, user=worker)
+    appeal = services.appeal_pause(member=member, text="It is a cat.")
+    if is_paused:
+        services.pause_worker(member=member, because="", by=project.owner)
+
+    services.set_gold(task=task, answers="cat", use="qualification", user=project.owner)
+
+    appeal.refresh_from_db()
+    member.refresh_from_db()
+    assert member.phase == "working"
+    assert appeal.state == ("open" if is_paused else "accepted")
+    assert ("its answers were corrected" in appeal.answer) is not is_paused
+    assert ("its answers were corrected" in member.warning) is not is_paused
+
+
 def test_who_goes_on_reads_the_answer_above_the_next_task(
     paused: Membership, client: Client, answer: str, told: str
 ) -> None:
