@@ -30,6 +30,7 @@ ACTIONS: dict[str, Any] = {
     "webhook_changed": _("Changed a webhook"),
     "webhook_removed": _("Removed a webhook"),
     "webhook_secret_replaced": _("Replaced a webhook's secret"),
+    "webhook_sent_again": _("Sent to a webhook again what was given up"),
     "key_created": _("Made a key"),
     "key_made": _("Made a key"),  # as the serving page once wrote it
     "key_revoked": _("Revoked a key"),

@@ -100,9 +100,10 @@ class WebhookListView(ProjectView):
     The header `X-Crowdtune-Signature: t=<unix seconds>,v1=<hex>` holds the HMAC-SHA256 of `<t>.<body>` under the
     webhook's `secret`. Answer 2xx within ten seconds; else the same `id` comes again after 10 s, 1 min, 5 min, 30 min,
     2 h and four times after 6 h, or when `Retry-After` of a 429 or 503 says (6 h at most): a receiver that is away for
-    a day misses nothing. Events may come twice or in another order. The `id` is a number that grows: what has one again
-    has come before, and of two events about the same task, job or classifier the one with the larger number is the
-    newer, whatever the clock in `created_at` says.
+    a day misses nothing. After that a delivery is given up, until it is sent again (`…/send-again/`). Events may come
+    twice or in another order. The `id` is a number that grows: what has one again has come before, and of two events
+    about the same task, job or classifier the one with the larger number is the newer, whatever the clock in
+    `created_at` says.
     """
 
     rights = {"GET": "manage", "POST": "manage"}
@@ -175,6 +176,31 @@ class WebhookSecretView(ProjectView):
     def post(self, request: Request, slug: str, webhook_id: int) -> Response:
         hook = _hook(self.project(request, slug), webhook_id)
         return Response(WebhookSerializer(services.replace_webhook_secret(webhook=hook, user=request.user)).data)
+
+
+class SendAgainSerializer(serializers.Serializer):
+    delivery = serializers.IntegerField(
+        required=False, allow_null=True, default=None, help_text="Its id; without one, all that were given up."
+    )
+
+
+class SentAgainSerializer(serializers.Serializer):
+    count = serializers.IntegerField(help_text="How many deliveries are tried once more.")
+
+
+class WebhookSendAgainView(ProjectView):
+    """Try deliveries that were given up once more, as often as new ones."""
+
+    rights = {"POST": "manage"}
+    even_archived = frozenset({"POST"})
+
+    @extend_schema(
+        operation_id="send_again", tags=["oversight"], request=SendAgainSerializer, responses=SentAgainSerializer
+    )
+    def post(self, request: Request, slug: str, webhook_id: int) -> Response:
+        hook = _hook(self.project(request, slug), webhook_id)
+        count = services.send_again(webhook=hook, user=request.user, **parsed(SendAgainSerializer, request))
+        return Response({"count": count})
 
 
 class AuditSerializer(serializers.ModelSerializer):

@@ -114,6 +114,7 @@ def _oversight(of: str) -> list[URLPattern]:
         path(f"{of}webhooks/", oversight.WebhookListView.as_view()),
         path(f"{of}webhooks/<int:webhook_id>/", oversight.WebhookView.as_view()),
         path(f"{of}webhooks/<int:webhook_id>/secret/", oversight.WebhookSecretView.as_view()),
+        path(f"{of}webhooks/<int:webhook_id>/send-again/", oversight.WebhookSendAgainView.as_view()),
         path(f"{of}audit/", oversight.AuditListView.as_view()),
         path(f"{of}appeals/", oversight.AppealListView.as_view()),
         path(f"{of}appeals/<int:appeal_id>/", oversight.AppealView.as_view()),

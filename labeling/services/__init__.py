@@ -48,6 +48,7 @@ from labeling.services.oversight import (
     remove_rule,
     remove_webhook,
     replace_webhook_secret,
+    send_again,
 )
 from labeling.services.profiles import change_profile
 from labeling.services.projects import change_project, create_project, delete_project, renew_invite
@@ -128,6 +129,7 @@ __all__ = [
     "retire_task",
     "retire_when_spent",
     "revoke_key",
+    "send_again",
     "set_gold",
     "skip_assignment",
     "start_export",

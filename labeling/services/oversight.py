@@ -8,11 +8,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import transaction
+from django.utils import timezone
 
 from labeling import audit
 from labeling.collecting.rules import IN_A_ROW, SHARES
 from labeling.errors import CrowdtuneError
-from labeling.models import Project, Rule, Webhook
+from labeling.models import Project, Rule, Webhook, WebhookDelivery
 from labeling.models.oversight import webhook_secret
 from labeling.words import gettext as _
 
@@ -179,6 +180,28 @@ def replace_webhook_secret(*, webhook: Webhook, user: Any) -> Webhook:
             project=webhook.project, user=user, action="webhook_secret_replaced", changes={"url": _logged(webhook.url)}
         )
     return webhook
+
+
+def send_again(*, webhook: Webhook, user: Any, delivery: int | None = None) -> int:
+    """Try all letters that were given up once more, or this one, as if they were new; returns how many.
+
+    Raises:
+        CrowdtuneError: not_found where the webhook or its letter is gone; not_given_up where there is none to send.
+    """
+    with transaction.atomic():
+        _hold(webhook, _("This webhook is gone: somebody has removed it."))
+        letters = webhook.deliveries.all() if delivery is None else webhook.deliveries.filter(pk=delivery)
+        if delivery is not None and not letters.exists():
+            raise CrowdtuneError("not_found", _("This webhook has no such delivery, or it was forgotten."), 404)
+        states, now = WebhookDelivery.State, timezone.now()
+        sent = letters.filter(state=states.FAILED).update(
+            state=states.WAITING, attempts=0, status_code=None, error="", next_at=now
+        )
+        if not sent:
+            raise CrowdtuneError("not_given_up", _("Nothing was given up here: there is nothing to send again."), 409)
+        changes = {"url": _logged(webhook.url), "count": sent}
+        audit.write(project=webhook.project, user=user, action="webhook_sent_again", changes=changes)
+    return sent
 
 
 def remove_webhook(*, webhook: Webhook, user: Any) -> None:

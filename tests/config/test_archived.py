@@ -23,7 +23,7 @@ TAKEN = {
     "explain", "predict", "predict_batch", "start_export", "model_download",
     "key_make", "key_revoke", "key_rotate", "sample_delete", "remove_worker",
     "cancel_job", "training_runs_cancel", "release_assignment", "change_webhook", "remove_webhook",
-    "replace_webhook_secret",
+    "replace_webhook_secret", "send_again",
 }  # fmt: skip
 TAKEN_PAGES = {
     "labels/export/", "playground/", "serving/download/", "serving/keys/", "serving/keys/<int:key_id>/",

@@ -69,6 +69,22 @@ def test_a_webhook_is_changed_and_keeps_its_secret(project: Project, owner: User
     }
 
 
+def test_what_was_given_up_is_sent_again_once_or_all_at_once(project: Project, owner: User) -> None:
+    hook = services.add_webhook(project=project, user=owner, url="https://example.org/hook")
+    given_up = {"state": "failed", "attempts": 10, "status_code": 500, "error": "It answered 500; 2xx was expected."}
+    letters = [hook.deliveries.create(event="job.finished", payload={}, **given_up) for _number in range(3)]
+    there = hook.deliveries.create(event="job.finished", payload={}, state="delivered", attempts=1)
+    api, address = client(owner), f"{API}/{project.slug}/webhooks/{hook.pk}/send-again/"
+    assert api.post(address, {"delivery": letters[0].pk}, format="json").json() == {"count": 1}
+    assert list(hook.deliveries.filter(state="waiting", attempts=0, error="")) == letters[:1]
+    assert api.post(address).json() == {"count": 2}
+    for wrong, code in (({}, "not_given_up"), ({"delivery": there.pk}, "not_given_up"), ({"delivery": 0}, "not_found")):
+        assert api.post(address, wrong, format="json").json()["error"]["code"] == code
+    assert set(hook.deliveries.filter(state="waiting")) == set(letters)
+    entries = AuditEntry.objects.filter(action="webhook_sent_again").order_by("pk")
+    assert [entry.changes["count"] for entry in entries] == [1, 2]
+
+
 def test_a_name_and_password_in_a_webhooks_address_stay_out_of_the_log(project: Project, owner: User) -> None:
     api = client(owner)
     body = {"url": "https://ada:s3cret@example.org/a@b"}

@@ -242,6 +242,27 @@ def test_a_webhook_is_added_and_an_address_that_is_none_is_not(project: Project,
     assert Webhook.objects.get().events == ["task.retired"]
 
 
+def test_a_webhook_is_changed_on_its_page_and_sent_again_what_was_given_up(project: Project, owning: Client) -> None:
+    hook = services.add_webhook(project=project, user=project.owner, url="https://example.org/old")
+    letter = hook.deliveries.create(event="job.finished", payload={}, state="failed", attempts=10)
+    page = f"/projects/{project.slug}/settings/webhooks/"
+    address = f"{page}{hook.pk}/"
+    refused = owning.post(address, {"action": "change", "url": "ftp://example.org/", "events": ["task.retired"]})
+    assert refused.status_code == 400
+    shown = refused.content.decode()
+    assert shown.count('value="ftp://example.org/"') == shown.count('value="task.retired" checked') == 1
+    owning.post(address, {"action": "change", "url": "https://example.org/new", "events": ["task.retired"]})
+    hook.refresh_from_db()
+    assert (hook.url, hook.events) == ("https://example.org/new", ["task.retired"])
+    assert "Send again what was given up (1)" in text(owning.get(page))
+    for sent in ({"delivery": letter.pk}, {}):
+        hook.deliveries.update(state="failed")
+        owning.post(address, {"action": "again", **sent})
+        assert hook.deliveries.get().state == "waiting"
+    assert "Nothing was given up" in text(owning.post(address, {"action": "again"}, follow=True))
+    assert "Send again" not in text(owning.get(page))
+
+
 def test_a_key_is_shown_once_and_opens_this_project_until_it_is_taken_back(project: Project, owning: Client) -> None:
     address = f"/projects/{project.slug}/settings/keys/"
     response = owning.post(address, {"name": "shop", "scopes": ["predict"]}, follow=True)
