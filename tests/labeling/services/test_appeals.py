@@ -59,10 +59,6 @@ def test_who_may_go_on_waits_for_no_answer_but_to_an_appeal_against_the_test(
     assert told == ("Your appeal was accepted." if state == "accepted" else "")
 
 
-@pytest.mark.parametrize(
-    ("answer", "told"),
-    [(" Go on. ", "Your appeal was accepted: Go on."), ("", "Your appeal was accepted.")],
-)
 @pytest.mark.parametrize("is_paused", [False, True])
 def test_an_appeal_against_a_test_that_is_passed_after_its_correction_is_closed_with_the_reason(
     make_project: Callable[..., Project], is_paused: bool
@@ -90,6 +86,10 @@ def test_an_appeal_against_a_test_that_is_passed_after_its_correction_is_closed_
     assert ("its answers were corrected" in member.warning) is not is_paused
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [(" Go on. ", "Your appeal was accepted: Go on."), ("", "Your appeal was accepted.")],
+)
 def test_who_goes_on_reads_the_answer_above_the_next_task(
     paused: Membership, client: Client, answer: str, told: str
 ) -> None:
