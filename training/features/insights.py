@@ -26,7 +26,7 @@ from training.learning.feature_store import FeatureStore
 from training.learning.files import write_atomic
 from training.learning.occlusion import occlusion
 from training.models import ModelVersion, SnapshotItem
-from training.snapshots.freezing import LEFT_OUT
+from training.snapshots.labels import LEFT_OUT
 
 if TYPE_CHECKING:
     from training.learning.networks.layers import Layers

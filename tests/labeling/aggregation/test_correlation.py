@@ -73,7 +73,8 @@ def test_gold_that_many_were_asked_is_dealt_into_parts_of_the_usual_size():
     votes = Votes.of([0, 0, 1, 1, 2, 2, 2, 2], [0, 1, 2, 3, 0, 1, 2, 3], [0, 0, 1, 1, 0, 0, 1, 0], known=[-1, -1, 1])
     chance = np.tile(np.array([[0.9, 0.1], [0.2, 0.8]]), (4, 1, 1))
     posterior = np.array([[1.0, 0], [0, 1], [0, 1]])
-    found = unaided(votes, posterior, chance, np.array([0.5, 0.5]), 1e9)  # so strong that no vote shaped a matrix
+    # So strong that no vote shaped a matrix.
+    found = unaided(votes, posterior, chance, np.array([0.5, 0.5]), 1e9, votes.hidden)
     assert found.judgments.tolist() == [2, 2]
     assert found.truth.tolist() == [1, 1]
     assert found.weight.tolist() == [0.5, 0.5]
@@ -86,7 +87,7 @@ def test_a_gold_vote_does_not_testify_to_itself():
     """One gold task of two votes; its own vote is taken out of the matrix that judges it."""
     votes = Votes.of([0, 0], [0, 1], [0, 1], known=[0], n_classes=2)
     chance = np.array([[[0.9, 0.1], [0.5, 0.5]]] * 2)
-    found = unaided(votes, np.array([[1.0, 0]]), chance, np.array([0.5, 0.5]), 4.0)
+    found = unaided(votes, np.array([[1.0, 0]]), chance, np.array([0.5, 0.5]), 4.0, votes.hidden)
     # Worker 0 said 0 on truth 0: (5 x .9 - 1) / 4; worker 1 said 1 on truth 0: (5 x .1 - 1) / 4, at least 1e-4.
     assert np.exp(found.logits[0]) == pytest.approx([0.5 * 0.875 * 0.00025, 0.5 * 0.5 * 0.5])
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 from training.learning.artifact import CARD, write_version
 from training.runs.stages.work import Work
-from training.snapshots.freezing import LEFT_OUT
+from training.snapshots.labels import LEFT_OUT
 from training.versions.card import card_of
 from training.zoo import catalogue
 

@@ -18,7 +18,7 @@ from training.learning.heads.dense import Head
 from training.learning.rows import Rows
 from training.models import ImageTrait, SnapshotItem, TrainingRun
 from training.runs.progress import Reporter
-from training.snapshots.freezing import LEFT_OUT
+from training.snapshots.labels import LEFT_OUT
 
 if TYPE_CHECKING:
     from training.learning.networks.trunk import Trunk
