@@ -24,6 +24,9 @@ PASSES_ENVIRONMENT_ON = {
     "inference/downloads/examples.py",
 }
 LONGEST_FILE, LONGEST_FUNCTION = 400, 50
+# What Safari takes under this name alone, and what is younger than phones that people work on.
+PREFIXED = ["user-select", "text-size-adjust", "backdrop-filter"]
+TOO_YOUNG = ["light-dark("]
 
 
 def name(path: Path) -> str:
@@ -158,3 +161,11 @@ def test_openvino_and_keras_are_imported_in_one_place_only():
     files = [*FILES, *sorted((ROOT / "bench").rglob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]
     assert importing("openvino", files) == {"training/learning/networks/light.py"}
     assert importing("keras", FILES) == {"training/learning/networks/heavy.py"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "static/css").glob("*.css")), ids=name)
+def test_styles_say_what_phones_in_use_understand(path):
+    text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
+    assert not [word for word in TOO_YOUNG if word in text]
+    for word in PREFIXED:
+        assert len(re.findall(rf"(?<!-){word}:", text)) == text.count(f"-webkit-{word}:"), word

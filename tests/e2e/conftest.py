@@ -159,14 +159,22 @@ def axe() -> Callable[..., None]:
     return check
 
 
+# In a field with smaller letters, Safari on a phone zooms the page, and leaves it so.
+SMALL_LETTERS = """() => matchMedia("(pointer: coarse)").matches
+  ? [...document.querySelectorAll("select, textarea, input:not([type=hidden], [type=checkbox], [type=radio], [type=file])")]
+      .filter((field) => parseFloat(getComputedStyle(field).fontSize) < 16).map((field) => field.outerHTML)
+  : []"""
+
+
 @pytest.fixture
 def fits() -> Callable[[Page], None]:
-    """Assert that a page does not scroll sideways."""
+    """Assert that a page does not scroll sideways, and that a phone does not zoom into its fields."""
 
     def check(page: Page) -> None:
         width = page.evaluate("document.documentElement.scrollWidth")
         assert page.viewport_size is not None
         assert width <= page.viewport_size["width"], f"{page.url} is {width} px wide"
+        assert not page.evaluate(SMALL_LETTERS), page.url
 
     return check
 

@@ -57,7 +57,7 @@ def busy(make_project: Any, owner: Any, worker: Any, join: Any) -> Project:
 def test_every_page_fits_and_has_nothing_that_axe_refuses(
     width: int, theme: str, visit: Any, busy: Project, owner: Any, axe: Any, fits: Any
 ) -> None:
-    page: Page = visit("/projects/", user=owner, width=width, theme=theme)
+    page: Page = visit("/projects/", user=owner, width=width, theme=theme, touch=width == 360)
     image = Image.objects.filter(project=busy).first()
     member = busy.memberships.exclude(user=owner).get()
     rows = [f"images/{image.pk}/" if image else "", f"workers/{member.pk}/"]
