@@ -12,14 +12,14 @@ function renew(button) {
   made += 1;
   fresh.name = `preview-${made}`;
   button.formTarget = fresh.name;
-  fresh.style.display = "none";
+  fresh.classList.add("coming"); // out of sight, but laid out: Safari lays out a page that was not as if it were as narrow as a word
   old.after(fresh);
   fresh.addEventListener("load", () => {
     for (const frame of [...document.querySelectorAll(".preview-frame iframe")]) {
       if (frame === fresh) break;
       frame.remove();
     }
-    fresh.style.display = "";
+    fresh.classList.remove("coming");
   });
 }
 

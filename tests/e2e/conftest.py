@@ -161,7 +161,8 @@ def axe() -> Callable[..., None]:
 
 # In a field with smaller letters, Safari on a phone zooms the page, and leaves it so.
 SMALL_LETTERS = """() => matchMedia("(pointer: coarse)").matches
-  ? [...document.querySelectorAll("select, textarea, input:not([type=hidden], [type=checkbox], [type=radio], [type=file])")]
+  ? [...document.querySelectorAll("select, textarea, input")]
+      .filter((field) => !["hidden", "checkbox", "radio", "file"].includes(field.type))
       .filter((field) => parseFloat(getComputedStyle(field).fontSize) < 16).map((field) => field.outerHTML)
   : []"""
 
