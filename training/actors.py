@@ -6,7 +6,7 @@ import dramatiq
 from django.db import transaction
 
 from labeling.models import Project
-from training import leftovers, outlook, suspects
+from training import leftovers, outlook, same_images, suspects
 from training.features import background
 from training.runs import due, queueing, running
 from training.runs.due import Decision
@@ -27,7 +27,8 @@ def run_training(run_id: str) -> None:
 
 @dramatiq.actor(queue_name="cpu", time_limit=HOUR, max_retries=1)
 def find_suspects(version_id: int) -> None:
-    """Look for likely label errors, and what more labels would bring, after the version is live."""
+    """After the version is live: all versions on its images, likely label errors, and what more labels would bring."""
+    same_images.measure(version_id)
     suspects.find_suspects(version_id)
     outlook.measure(version_id)
 

@@ -327,6 +327,13 @@ class ModelVersion(models.Model):
     categories = models.JSONField()
     metrics = models.JSONField(default=dict)
     manifest = models.JSONField(default=dict, help_text=_("What artifact.py wrote, hashes included."))
+    # Beside the metrics, which stay as they are: this is measured anew with each newer version (training.same_images).
+    same_images = models.JSONField(
+        default=dict,
+        blank=True,
+        db_default={},
+        help_text=_("How good it is on the held-out images of the newest version measured."),
+    )
     artifact = models.CharField(max_length=300, help_text=_("Folder, relative to DATA_DIR."))
     decision = ToldField(blank=True, help_text=_("Why it was or was not promoted."))
     promoted_at = models.DateTimeField(null=True, blank=True)

@@ -13,6 +13,7 @@ from labeling import charts
 from labeling.charts import Bin, Chart, Point, Series
 from labeling.templatetags.ui import percent
 from training.models import ModelVersion, Snapshot, TrainingRun
+from training.versions.gate import FEW
 
 
 def loss_curve(run: TrainingRun) -> Chart:
@@ -134,27 +135,100 @@ def outlook(found: dict[str, Any]) -> str:
     return said % {name: percent(share, 1) for name, share in shares.items()}
 
 
-def accuracy_over_time(versions: Sequence[ModelVersion]) -> Chart:
-    """Held-out accuracy of each version, with its interval; they are ``summarised``."""
-    rows = [row for row in map(attrgetter("created_at", "summary"), versions) if row[1].get("top1") is not None]
+def on_same_images(versions: Sequence[ModelVersion]) -> list[ModelVersion]:
+    """Those of the versions that were last measured together, on one set of images."""
+    latest = max((version.same_images.get("of", 0) for version in versions), default=0)
+    return [version for version in versions if latest and version.same_images.get("of") == latest]
+
+
+def accuracy_by_version(versions: Sequence[ModelVersion]) -> Chart:
+    """Each version on the same held-out images, with its interval; where there are none yet, on its own.
+
+    Args:
+        versions: From the oldest to the newest, ``summarised``.
+    """
+    measured = on_same_images(versions)
+    if not measured:
+        return _accuracy_on_own_images(versions)
+    shares = [(version.number, version.same_images) for version in measured]
+    return charts.line(
+        [
+            Series(
+                _("Right answers"),
+                [(number, found["right"] / found["count"]) for number, found in shares],
+                band=[(number, *found["interval"]) for number, found in shares],
+            )
+        ],
+        title=_("How good each version is"),
+        description=_(
+            "All versions on the same %(count)s images, which none of them was trained on; the shade shows how far"
+            " chance may reach."
+        )
+        % {"count": shares[-1][1]["count"]},
+        x_label=_("Version"),
+        y_label=_("Right answers"),
+        y_format="percent",
+        y_high=1.0,
+    )
+
+
+def _accuracy_on_own_images(versions: Sequence[ModelVersion]) -> Chart:
+    rows = [row for row in map(attrgetter("number", "summary"), versions) if row[1].get("top1") is not None]
     return charts.line(
         [
             Series(
                 _("Held-out accuracy"),
-                [(at, metrics["top1"]) for at, metrics in rows],
-                band=[(at, *metrics["interval"]) for at, metrics in rows],
+                [(number, metrics["top1"]) for number, metrics in rows],
+                band=[(number, *metrics["interval"]) for number, metrics in rows],
             )
         ],
-        title=_("Model accuracy over time"),
+        title=_("Accuracy of each version on its own images"),
         description=_(
-            "Each version on its own held-out images; the shade shows how far chance may reach. These images change: "
-            "which version is better is decided on the same images."
+            "Each version on the images held out when it was made: others, and often harder ones, each time. So a line"
+            " that falls does not say that versions get worse; from the next run on all are measured on the same"
+            " images."
         ),
-        x_label=_("Time (UTC)"),
+        x_label=_("Version"),
         y_format="percent",
         y_high=1.0,
         y_label=_("Right answers"),
     )
+
+
+def progress(versions: Sequence[ModelVersion]) -> str:
+    """What training has brought, in sentences: the newest version beside the champion, or beside the first one where
+    it is the champion itself; "" where nothing was measured on the same images yet.
+
+    Args:
+        versions: From the oldest to the newest.
+    """
+    measured = on_same_images(versions)
+    if not measured:
+        return ""
+    newest = measured[-1]
+    champion = next((version for version in measured if version.alias == ModelVersion.Alias.CHAMPION), measured[0])
+    other = measured[0] if champion == newest else champion
+    count = newest.same_images["count"]
+    shown = {"number": newest.number, "right": newest.same_images["right"], "count": count}
+    if other == newest:
+        said = _("Version %(number)s is right on %(right)s of %(count)s images that it was not trained on.") % shown
+    else:
+        said = _(
+            "Version %(number)s is right on %(right)s of %(count)s images that it was not trained on, version"
+            " %(other)s on %(fewer)s of the same."
+        ) % {**shown, "other": other.number, "fewer": other.same_images["right"]}
+        said = f"{said} {_chance(other.same_images['ahead'])}"
+    if count < FEW:
+        said = f"{said} " + _("So few images say little: let the crowd label more.")
+    return said
+
+
+def _chance(ahead: list[float] | None) -> str:
+    if ahead and ahead[0] > 0:
+        return _("It is better, by more than chance.")
+    if ahead and ahead[1] < 0:
+        return _("It is worse, by more than chance.")
+    return _("A difference like this may be chance.")
 
 
 def historic_line(rows: Sequence[tuple[str, int, float]]) -> Chart:

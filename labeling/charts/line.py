@@ -70,7 +70,8 @@ def _x_scale(series: Sequence[Series], unit: Format | None, months: Sequence[str
     seconds = [seconds_of(x) for x in found]
     ends = (min(seconds), max(seconds)) if min(seconds) < max(seconds) else (None, None)
     unit = unit or ("time" if isinstance(found[0], datetime) else "number")
-    return scale(seconds, unit=unit, low=ends[0], high=ends[1], count=6, months=months)
+    whole = all(isinstance(x, int) for x in found)
+    return scale(seconds, unit=unit, low=ends[0], high=ends[1], count=6, whole=whole, months=months)
 
 
 def _y_scale(

@@ -118,6 +118,23 @@ class RunRow(RunSerializer):
         fields = [name for name in RunSerializer.Meta.fields if name not in ("log", "history", "options")]
 
 
+class SameImagesSerializer(serializers.Serializer[Any]):
+    """How good a version is on the images that all versions were last measured on together."""
+
+    of = serializers.IntegerField(help_text="The version whose held-out images they are; none was trained on them.")
+    count = serializers.IntegerField()
+    right = serializers.IntegerField()
+    interval = serializers.ListField(
+        child=serializers.FloatField(), help_text="Of the share that is right: 95 %, Wilson's."
+    )
+    ahead = serializers.ListField(
+        child=serializers.FloatField(),
+        allow_null=True,
+        help_text="How far that version's accuracy is ahead of this one's, as a 95 % interval; null where the images"
+        " are too few to tell.",
+    )
+
+
 class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
     """A trained classifier: how good it is, what it was made of, whether it answers."""
 
@@ -127,6 +144,7 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
     recipe = serializers.CharField(source="run.recipe")
     augmentation = serializers.BooleanField(source="run.augmentation")
     snapshot = serializers.CharField(source="run.snapshot.digest")
+    same_images = serializers.SerializerMethodField()
     hashes = serializers.SerializerMethodField()
 
     class Meta:
@@ -137,6 +155,7 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "alias",
             "categories",
             "metrics",
+            "same_images",
             "decision",
             "run",
             "backbone",
@@ -147,6 +166,11 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "promoted_at",
             "created_at",
         ]
+
+    @extend_schema_field(SameImagesSerializer(allow_null=True))
+    def get_same_images(self, version: ModelVersion) -> dict[str, Any] | None:
+        """None where it was not measured with the others: its own ``metrics`` are of other images."""
+        return version.same_images or None
 
     @extend_schema_field(serializers.DictField())
     def get_hashes(self, version: ModelVersion) -> dict[str, Any]:

@@ -26,9 +26,9 @@ import numpy as np
 
 from training.features import answers
 from training.learning.heads.folds import out_of_fold
-from training.models import LearnedPictures, ModelVersion, Recipe, SnapshotItem
+from training.models import LearnedPictures, ModelVersion, Recipe, SnapshotItem, TrainingRun
 from training.runs.stages import fit
-from training.runs.stages.work import Work
+from training.runs.stages.work import Items, Work
 from training.zoo import catalogue
 
 MOST_IN_FOLDS = 20_000
@@ -43,7 +43,7 @@ def side_by_side(work: Work, champion: ModelVersion) -> tuple[np.ndarray, np.nda
     that has no labels any more. Images that the champion cannot read any more are left out.
     """
     assert work.test_probabilities is not None
-    learned = _learned_by_either(champion, work)
+    learned = learned_by([champion.run], work.items, standing=[work.run])
     test, fresh = work.items.side("test"), _new_since(work, learned)
     said, test = work.test_probabilities[~learned[test]], test[~learned[test]]
     if len(fresh):
@@ -81,16 +81,16 @@ def strata_weights(sure: np.ndarray, is_reference: np.ndarray) -> np.ndarray | N
     return np.asarray((shares / (np.bincount(stratum) / len(sure)))[stratum])
 
 
-def _learned_by_either(champion: ModelVersion, work: Work) -> np.ndarray:
-    """bool [n]: which of the work's pictures, or near-duplicates of them, the champion, or a network that it or the new
-    version stands on, was trained on, also those that were deleted since.
+def learned_by(runs: Sequence[TrainingRun], items: Items, *, standing: Sequence[TrainingRun] = ()) -> np.ndarray:
+    """bool [n]: which of the pictures, or near-duplicates of them, one of the runs was trained on, or a network that it
+    or one of those ``standing`` stands on, also those that were deleted since.
     """
-    taught = [teacher for run in (champion.run, work.run) for teacher in catalogue.teachers_of(run.backbone)]
-    runs = [version.run_id for version in (champion, *taught)]
-    rows = LearnedPictures.objects.filter(snapshot__runs__in=runs).values_list("hashes", flat=True)
+    teachers = [teacher for run in (*runs, *standing) for teacher in catalogue.teachers_of(run.backbone)]
+    known_runs = {run.pk for run in runs} | {version.run_id for version in teachers}
+    rows = LearnedPictures.objects.filter(snapshot__runs__in=known_runs).values_list("hashes", flat=True)
     known = np.frombuffer(b"".join(map(bytes, rows)), ">u8").astype(np.uint64)  # isin knows no foreign order
-    found = np.isin(np.array([int(picture.sha256[:16], 16) for picture in work.items.pictures], np.uint64), known)
-    return np.isin(work.items.groups, work.items.groups[found])
+    found = np.isin(np.array([int(picture.sha256[:16], 16) for picture in items.pictures], np.uint64), known)
+    return np.isin(items.groups, items.groups[found])
 
 
 def _new_since(work: Work, learned: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from functools import partial
 
 import numpy as np
 
+from labeling.words import Told
 from labeling.words import gettext as _
 from training.learning.metrics import bootstrap
 
@@ -23,6 +24,9 @@ FLOOR = 0.01
 # one of 16 cases when the models are equally good (sign test, two-sided), and resampling five that all say the same
 # cannot know that.
 FEWEST = 6
+# On fewer it can be told only of the plainly better: of versions right on 80 and 60 of 100 images, the better one shows
+# it on 30 images in half of the cases, one right on 70 in an eighth (docs/decisions/0010-training.md).
+FEW = 30
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,11 @@ def first_verdict(*, right: np.ndarray, truth: np.ndarray, other: str = "") -> V
         "accuracy %(accuracy).1f %% on %(count)s held-out images; always saying the largest category gives"
         " %(baseline).1f %%"
     ) % {"accuracy": 100 * accuracy, "count": len(truth), "baseline": 100 * baseline}
+    if accuracy > baseline and len(truth) < FEW:
+        said = _(
+            "%(said)s. So few images say little of how good it is; later versions are compared with it on more, not"
+            " with this figure"
+        ) % {"said": said}
     if accuracy > baseline:
         if other:
             first = _("First model of this question, %(champion)s learned another: %(said)s.")
@@ -108,24 +117,43 @@ def verdict(
             "%(said)s; new images are often those that %(champion)s was unsure of and are asked for first, where both"
             " are right less often than on their own held-out images"
         ) % {"said": said, "champion": champion}
-    enough = (count if groups is None else len(np.unique(groups))) >= FEWEST
+    alone = count if groups is None else len(np.unique(groups))
+    enough = alone >= FEWEST
     if low > 0 and enough:
         return Verdict("champion", _("Better beyond chance: %(said)s.") % {"said": said}, difference, low, high)
     if enough and losses is not None and champion_losses is not None and high >= 0:
         gained_low, gained_high = bootstrap(champion_losses - losses, weights, groups, seed=seed)
         if gained_low > 0:
             surer = _(
-                "log loss %(new).3f against %(old).3f, lower by %(low).3f to %(high).3f (95 %% interval); %(said)s"
+                "it is surer of what is right (log loss %(new).3f against %(old).3f, lower by %(low).3f to %(high).3f,"
+                " 95 %% interval); %(said)s"
             ) % {
                 "new": float(of(losses)), "old": float(of(champion_losses)), "said": said, "low": gained_low,
                 "high": gained_high,
             }  # fmt: skip
             return Verdict("champion", _("Better beyond chance: %(said)s.") % {"said": surer}, difference, low, high)
-    if difference > 0:
-        return Verdict(
-            "challenger", _("Better, but it may be chance: %(said)s.") % {"said": said}, difference, low, high
+    told = _not_yet(is_ahead=difference > 0, is_few=alone < FEW)
+    return Verdict("challenger", told % {"said": said, "champion": champion}, difference, low, high)
+
+
+def _not_yet(*, is_ahead: bool, is_few: bool) -> Told:
+    """Why the champion goes on answering, and what its owner can do."""
+    if is_ahead and is_few:
+        return _(
+            "Better, but it may be chance: %(said)s. So few images seldom tell two versions apart: %(champion)s goes on"
+            " answering until more labels do, or you promote this one by hand."
         )
-    return Verdict("challenger", _("Not better: %(said)s.") % {"said": said}, difference, low, high)
+    if is_ahead:
+        return _(
+            "Better, but it may be chance: %(said)s. So far %(champion)s goes on answering, until more labels tell or"
+            " you promote this one by hand."
+        )
+    if is_few:
+        return _(
+            "Not better: %(said)s. So few images seldom tell two versions apart: %(champion)s goes on answering, and"
+            " more labels may show another picture."
+        )
+    return _("Not better: %(said)s. So %(champion)s goes on answering; more labels may bring a better one.")
 
 
 def not_comparable(*, champion: str, why: str, right: np.ndarray) -> Verdict:

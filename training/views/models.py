@@ -22,7 +22,7 @@ from training import outlook, plots, services
 from training.models import AliasChange, ModelVersion
 from training.snapshots import labels
 from training.versions import card, champions
-from training.views.training import figures_of, titles_of
+from training.views.training import figures_of, progress_of, titles_of
 
 VERSIONS_SHOWN = 100
 
@@ -37,17 +37,16 @@ def _versions_page(request: HttpRequest, slug: str, status: int = 200) -> HttpRe
     project = context["project"]
     versions = list(ModelVersion.objects.filter(project=project).summarised().order_by("-number")[:VERSIONS_SHOWN])
     context.update(
-        versions=versions,
         titles=titles_of(version.run for version in versions),
         champion=champions.champion_of(project),
         other_question=champions.champion_of_other_question(project),
         answers_gone=services.answers_gone(project),
         previous=champions.previous_champion(project),
-        plot=plots.accuracy_over_time(versions[::-1]),
         changes=AliasChange.objects.filter(project=project, alias=ModelVersion.Alias.CHAMPION)
         .select_related("version", "replaced", "user")
         .only("created_at", "reason", "version__number", "replaced__number", "user__username")
         .order_by("-created_at")[:20],
+        **{**progress_of(versions[::-1]), "versions": versions},
     )
     return render(request, "training/models.html", context, status=status)
 

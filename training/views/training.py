@@ -26,6 +26,7 @@ from training.versions.champions import champion_of
 from training.zoo import catalogue
 
 RUNS_SHOWN = 25
+VERSIONS_SHOWN = 50
 
 
 @login_required
@@ -41,6 +42,7 @@ def training(request: HttpRequest, slug: str) -> HttpResponse:
         policy_form=PolicyForm(instance=policy),
         **_now(project),
         **_runs(project),
+        **progress_of(newest_versions(project)),
     )
     return render(request, "training/training.html", context)
 
@@ -49,13 +51,16 @@ def training(request: HttpRequest, slug: str) -> HttpResponse:
 def live(request: HttpRequest, slug: str) -> HttpResponse:
     """A fragment that asks for itself again: the run that is live, or when the next one is due.
 
-    Where another run is live than the page knows of, or none, the table of runs comes with it.
+    Where another run is live than the page knows of, or none, the table of runs comes with it; where versions were
+    measured on other images since, what training has brought.
     """
     project = load_project(request, slug, "manage")
-    context = {"project": project, **_now(project)}
+    context: dict[str, Any] = {"project": project, **_now(project)}
     run = context.get("run")
     if request.GET.get("run", "") != (str(run.pk) if run else ""):
         context |= {"changed": True, **_runs(project)}
+    if request.GET.get("measured", "0") != str(context["measured"]):
+        context |= {"measured_anew": True, **progress_of(newest_versions(project))}
     return render(request, "training/_live.html", context)
 
 
@@ -72,22 +77,36 @@ def titles_of(runs: Iterable[TrainingRun]) -> dict[str, str]:
 
 
 def _now(project: Project) -> dict[str, Any]:
+    """The live run, or when the next is due; and ``measured``, the newest version with figures on the same images."""
+    found = ModelVersion.objects.filter(project=project).exclude(same_images={}).order_by("-number")
+    measured = found.values_list("number", flat=True).first() or 0
     run = TrainingRun.objects.live().filter(project=project).first()
     if run is not None:
-        return {"run": run, "loss": plots.loss_curve(run), "accuracy": plots.accuracy_curve(run)}
-    return {"decision": services.recent_decision(project), "champion": champion_of(project)}
+        plotted = {"loss": plots.loss_curve(run), "accuracy": plots.accuracy_curve(run)}
+        return {"run": run, "measured": measured, **plotted}
+    return {"decision": services.recent_decision(project), "champion": champion_of(project), "measured": measured}
 
 
 @login_required
 def summary(request: HttpRequest, slug: str) -> HttpResponse:
-    """A fragment for the overview: the champion, accuracy over time, and the next run."""
+    """A fragment for the overview: the champion, how good each version is, and the next run."""
     project = load_project(request, slug, "review")
-    versions = list(ModelVersion.objects.filter(project=project).summarised().order_by("-number")[:50])[::-1]
-    context = {"project": project, "plot": plots.accuracy_over_time(versions), "versions": versions, **_now(project)}
+    versions = newest_versions(project)
+    context = {"project": project, **progress_of(versions), **_now(project)}
     champion = champion_of(project)
     suspects = labels.uncorrected(champion).filter(sent_at=None).count() if champion else 0
     context |= {"champion": champion, "suspects": suspects, "latest": versions[-1] if versions else None}
     return render(request, "training/_summary.html", context)
+
+
+def newest_versions(project: Project) -> list[ModelVersion]:
+    """Those that a plot shows, from the oldest to the newest."""
+    return list(ModelVersion.objects.filter(project=project).summarised().order_by("-number")[:VERSIONS_SHOWN])[::-1]
+
+
+def progress_of(versions: list[ModelVersion]) -> dict[str, Any]:
+    """What training has brought, as a sentence and as a plot."""
+    return {"plot": plots.accuracy_by_version(versions), "progress": plots.progress(versions), "versions": versions}
 
 
 @login_required
@@ -114,7 +133,7 @@ def policy(request: HttpRequest, slug: str) -> HttpResponse:
     form = PolicyForm(request.POST, instance=TrainingPolicy.of(project))
     if not form.is_valid():
         context = project_context(request, slug, tab="training", policy_form=form, run_form=RunForm(project=project))
-        context |= _now(project) | _runs(project)
+        context |= _now(project) | _runs(project) | progress_of(newest_versions(project))
         return render(request, "training/training.html", context, status=400)
     with refusals(request):
         services.set_policy(project=project, changes=form.changes(), user=request.user)

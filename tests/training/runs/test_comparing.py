@@ -25,9 +25,9 @@ from training.models import LearnedPictures, ModelVersion, TrainingRun
 from training.runs import queueing
 from training.runs.comparing import (
     _in_folds,
-    _learned_by_either,
     _new_since,
     in_order,
+    learned_by,
     side_by_side,
     strata_weights,
     weights_of,
@@ -67,16 +67,16 @@ def test_beside_the_test_part_versions_meet_on_what_is_new_since_the_champion_an
     run = queueing.create_run(project=project, cause="person")
     work = Work(run, Reporter(run), Path(), load_items(run), list(run.snapshot.categories))
 
-    fresh = _new_since(work, _learned_by_either(champion, work))
+    fresh = _new_since(work, learned_by([champion.run], work.items, standing=[run]))
 
     learned = run.snapshot.items.exclude(split="test").filter(image__in=new)
     assert {work.items.image_ids[place] for place in fresh} == set(learned.values_list("image_id", flat=True))
     assert len(fresh)
     old = first.snapshot.items.filter(split="train").order_by("sha256").values_list("image_id", flat=True)[0]
     Image.objects.filter(pk__in=[old, work.items.image_ids[fresh[0]]]).delete()  # while the run works
-    assert _new_since(work, _learned_by_either(champion, work)).tolist() == fresh.tolist()
+    assert _new_since(work, learned_by([champion.run], work.items, standing=[run])).tolist() == fresh.tolist()
     run.recipe = "fine_tuning"  # too dear to be fitted in folds
-    assert not len(_new_since(work, _learned_by_either(champion, work)))
+    assert not len(_new_since(work, learned_by([champion.run], work.items, standing=[run])))
 
 
 @pytest.mark.parametrize("stands", ["the new head", "the champion", "neither"])
@@ -101,7 +101,7 @@ def test_what_a_retrained_network_has_learned_is_not_new_to_what_stands_on_it(
         (run if stands == "the new head" else champion.run).backbone = "tuned"
     work = Work(run, Reporter(run), Path(), load_items(run), list(run.snapshot.categories))
 
-    fresh = _new_since(work, _learned_by_either(champion, work))
+    fresh = _new_since(work, learned_by([champion.run], work.items, standing=[run]))
 
     imported.forget("tuned", catalogue.folder())
     between = tuned.run.snapshot.items.exclude(split="test").exclude(image__in=first.snapshot.items.values("image"))
@@ -129,7 +129,7 @@ def test_a_picture_that_was_uploaded_again_is_not_new_to_the_champion_that_learn
     run = queueing.create_run(project=project, cause="person")
     work = Work(run, Reporter(run), Path(), load_items(run), list(run.snapshot.categories))
 
-    fresh = _new_since(work, _learned_by_either(champion, work))
+    fresh = _new_since(work, learned_by([champion.run], work.items, standing=[run]))
 
     added = run.snapshot.items.exclude(split="test").filter(image__in=new)
     assert {work.items.image_ids[place] for place in fresh} == set(added.values_list("image_id", flat=True))
@@ -164,7 +164,7 @@ def test_however_few_pictures_a_champion_has_learned_they_are_known_again(number
     hashes = b"".join(bytes.fromhex(sha256)[:8] for sha256 in shas[learned])
     LearnedPictures.objects.filter(snapshot=run.snapshot).update(hashes=hashes)
 
-    assert np.flatnonzero(_learned_by_either(ModelVersion(run=run), work)).tolist() == sorted(learned.tolist())
+    assert np.flatnonzero(learned_by([run], work.items)).tolist() == sorted(learned.tolist())
 
 
 def test_a_dense_head_meets_the_champion_as_a_dense_head() -> None:
@@ -220,7 +220,7 @@ def test_near_duplicates_have_one_number_and_are_as_known_to_the_champion_as_wha
 
     assert work.items.groups[place] == work.items.groups[other]
     assert len(set(work.items.groups.tolist())) == len(work.items) - 1
-    assert other not in _new_since(work, _learned_by_either(champion, work))
+    assert other not in _new_since(work, learned_by([champion.run], work.items, standing=[run]))
 
 
 def two_models(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,0 +1,140 @@
+"""All versions measured on the images that the newest one holds out, and what the pages say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from labeling.models import Project
+from tests.training.drawing import add_image, draw, label
+from training import plots, same_images, services
+from training.models import LearnedPictures, ModelVersion
+from training.same_images import figures
+
+
+def label_more(project: Project, first: int, count: int) -> None:
+    for seed in range(first, first + count):
+        kind = "circle" if seed % 2 else "square"
+        label(add_image(project, draw(kind, seed)), kind)
+
+
+def version_of(number: int, alias: str = "", **found: Any) -> ModelVersion:
+    return ModelVersion(number=number, alias=alias, same_images=found)
+
+
+def test_versions_meet_on_the_images_that_the_newest_holds_out(
+    project: Project, run_actors: Callable[[], int], client: Client
+) -> None:
+    for first in (500, 600, 700):
+        services.request_run(project=project, cause="person")
+        run_actors()
+        label_more(project, first, 30)
+
+    one, two, three = ModelVersion.objects.order_by("number")
+
+    held_out = three.run.snapshot.items.filter(split="test")
+    assert held_out.count() > one.metrics["count"]
+    for version in (one, two, three):
+        found = version.same_images
+        assert (found["of"], found["count"]) == (3, held_out.count())
+        low, high = found["interval"]
+        assert low <= found["right"] / found["count"] <= high
+    assert three.same_images["right"] == round(three.metrics["top1"] * held_out.count())
+    assert three.same_images["ahead"] == [0, 0]
+
+    client.force_login(project.owner)
+    said = f"Version 3 is right on {three.same_images['right']} of {held_out.count()} images"
+    for page in ("models/", "training/", "training/summary/"):
+        shown = client.get(f"/projects/shapes/{page}").content.decode()
+        assert said in shown, page
+        assert "How good each version is" in shown, page
+    live = client.get("/projects/shapes/training/live/", {"measured": "2"}).content.decode()
+    assert said in live
+    assert said not in client.get("/projects/shapes/training/live/", {"measured": "3"}).content.decode()
+    listed = client.get("/api/v1/projects/shapes/models/").json()["results"]
+    assert [row["same_images"] for row in listed] == [row.same_images for row in (three, two, one)]
+    assert client.get("/api/v1/projects/shapes/models/1/").json()["same_images"] == one.same_images
+
+    same_images.measure(two.pk)  # a message that comes late
+    assert ModelVersion.objects.get(number=1).same_images == one.same_images
+
+    # What one of them has learned all the same is none of these images; and one without its files has no figure.
+    learned = held_out.order_by("sha256").first()
+    row = LearnedPictures.objects.get(snapshot=one.run.snapshot)
+    row.hashes = bytes(row.hashes) + bytes.fromhex(learned.sha256)[:8]
+    row.save()
+    (settings.DATA_DIR / two.artifact / "head.npz").unlink()
+    same_images.measure(three.pk)
+    found = [version.same_images for version in ModelVersion.objects.order_by("number")]
+    assert [each.get("count") for each in found] == [held_out.count() - 1, None, held_out.count() - 1]
+    assert client.get("/api/v1/projects/shapes/models/2/").json()["same_images"] is None
+
+
+def test_how_far_the_newest_is_ahead_is_told_by_images_that_only_one_of_them_gets_right() -> None:
+    before, newest = (
+        np.array([True] * 60 + [False] * 40),
+        np.array([True] * 58 + [False] * 2 + [True] * 20 + [False] * 20),
+    )
+
+    found = figures(before, newest, np.arange(100))
+
+    assert (found["count"], found["right"]) == (100, 60)
+    assert 0 < found["ahead"][0] < 0.18 < found["ahead"][1]
+    assert figures(before, newest, np.repeat(np.arange(5), 20))["ahead"] is None  # copies of five images
+
+
+@pytest.mark.parametrize(
+    ("ahead", "said"),
+    [
+        ([0.02, 0.2], "It is better, by more than chance."),
+        ([-0.2, -0.02], "It is worse, by more than chance."),
+        ([-0.1, 0.2], "A difference like this may be chance."),
+        (None, "A difference like this may be chance."),
+    ],
+)
+def test_the_newest_version_stands_beside_the_champion(ahead: list[float] | None, said: str) -> None:
+    same = {"of": 3, "count": 96}
+    versions = [
+        version_of(1, right=60, ahead=None, **same),
+        version_of(2, "champion", right=70, ahead=ahead, **same),
+        version_of(3, right=81, ahead=[0, 0], **same),
+    ]
+
+    assert plots.progress(versions) == (
+        f"Version 3 is right on 81 of 96 images that it was not trained on, version 2 on 70 of the same. {said}"
+    )
+    versions[1].alias, versions[2].alias = "", "champion"  # then beside the first
+    assert "version 1 on 60 of the same" in plots.progress(versions)
+
+
+def test_few_images_are_called_few_and_no_figure_is_made_up() -> None:
+    alone = version_of(1, "champion", of=1, count=7, right=7, ahead=[0, 0])
+
+    assert plots.progress([alone]) == (
+        "Version 1 is right on 7 of 7 images that it was not trained on. So few images say little: let the crowd label"
+        " more."
+    )
+    assert plots.progress([version_of(1)]) == ""
+
+
+def test_only_versions_that_were_measured_together_are_drawn_together() -> None:
+    same = {"count": 40, "right": 30, "interval": [0.6, 0.9], "ahead": [0, 0]}
+    versions = [version_of(1, of=2, **same), version_of(2, of=3, **same), version_of(3, of=3, **same)]
+
+    assert [row[0] for row in plots.accuracy_by_version(versions).rows] == ["2", "3"]
+
+
+def test_before_any_were_measured_together_the_plot_says_that_its_images_differ() -> None:
+    versions = [version_of(1), version_of(2)]
+    for version, share in zip(versions, (1.0, 0.74), strict=True):
+        version.summary = {"top1": share, "interval": [share - 0.1, share]}
+
+    drawn = plots.accuracy_by_version(versions)
+
+    assert "a line that falls does not say that versions get worse" in drawn.description
+    assert len(drawn.rows) == 2
