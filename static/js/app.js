@@ -24,12 +24,12 @@ async function copy(button) {
   const text = button.dataset.copyText ?? source?.value ?? source?.textContent ?? "";
   try {
     await navigator.clipboard.writeText(text.trim());
-    toast(button.dataset.copied ?? root.dataset.copied, "good");
   } catch {
-    const selection = getSelection();
-    selection.selectAllChildren(source);
-    toast(root.dataset.copyFailed, "warn");
+    // By http, as on a network of one's own, browsers have no clipboard for pages but what is selected.
+    getSelection().selectAllChildren(source);
+    if (!document.execCommand("copy")) return void toast(root.dataset.copyFailed, "warn");
   }
+  toast(button.dataset.copied ?? root.dataset.copied, "good");
 }
 
 document.addEventListener("click", (event) => {

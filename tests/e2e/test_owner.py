@@ -173,6 +173,17 @@ def test_pictures_are_added_in_the_dialog(visit: Any, make_project: Any, owner: 
     assert Job.objects.filter(project=project, kind="import_images").count() == 1
 
 
+def test_a_link_is_copied_where_pages_have_no_clipboard(visit: Any, make_project: Any, owner: Any) -> None:
+    """As by http on a network of one's own."""
+    page: Page = visit(f"/projects/{make_project().slug}/workers/", user=owner)
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    page.get_by_role("button", name="Copy").first.click()
+    expect(page.get_by_text("Copied", exact=True)).to_be_visible()
+    page.evaluate("document.querySelector('main').append(document.createElement('textarea'))")
+    page.locator("textarea").last.press("Control+V")
+    expect(page.locator("textarea").last).to_have_value(re.compile("/join/"))
+
+
 def test_figures_that_renew_themselves_leave_open_what_is_read(visit: Any, busy: Project, owner: Any) -> None:
     page: Page = visit(f"/projects/{busy.slug}/", user=owner)
     page.clock.install()
