@@ -31,7 +31,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from labeling.aggregation import coarse, correlation, majority
-from labeling.aggregation.deference import Deference, Verdict, verdict
+from labeling.aggregation.deference import Deference, verdict
 from labeling.aggregation.hierarchy import ANY_SHARES, EVEN_FIRST, Crowd
 from labeling.aggregation.murky import Murky
 from labeling.aggregation.slots import MANY, MOST_CELLS, THIN
@@ -82,12 +82,7 @@ def fit(votes: Votes) -> Fit:
     habit, variance, strength = np.median(np.array(learned), axis=0)
     fitted = votes, posterior, confusion, prior, float(strength)
     together = correlation.learned(*fitted)
-    telling = votes.hidden if votes.checks is None else votes.hidden | votes.checks
-    gold, excess = None, 0.0
-    if telling.any():
-        parts = correlation.unaided(*fitted, telling)
-        told = verdict(parts, parts.chances(together))
-        gold, excess = _gold(correlation.unaided(*fitted, votes.hidden), together, told), told.excess
+    gold, excess = _gold(*fitted, together)
     return Fit(
         posterior=deference.settle(correlation.tempered(votes, posterior, together), excess),
         accuracy=np.clip(np.einsum("k,wkk->w", prior, confusion), 0, 1),
@@ -108,10 +103,18 @@ def fit(votes: Votes) -> Fit:
     )
 
 
-def _gold(hidden: correlation.Parts, together: float, told: Verdict) -> dict[str, float]:
-    """What gold says of the crowd, in tasks."""
+def _gold(
+    votes: Votes, posterior: Floats, confusion: Floats, prior: Floats, strength: float, together: float
+) -> tuple[dict[str, float] | None, float]:
+    """What gold says of the crowd, in tasks; and by how many log odds favourites are believed too far."""
+    telling = votes.hidden if votes.checks is None else votes.hidden | votes.checks
+    if not telling.any():
+        return None, 0.0
+    parts = correlation.unaided(votes, posterior, confusion, prior, strength, telling)
+    told = verdict(parts, parts.chances(together))
     figures = {"favourites_right": round(told.favourites, 2), "winners_right": round(told.winners, 2)}
-    return {**correlation.on_gold(hidden, together), **figures}
+    hidden = correlation.unaided(votes, posterior, confusion, prior, strength, votes.hidden)
+    return {**correlation.on_gold(hidden, together), **figures}, told.excess
 
 
 def draws(votes: Votes, account: Floats, burn: int, keep: int, plain: Crowd | None = None) -> Iterator[Crowd]:
