@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from labeling.files.imaging import pixels
+from training.learning.augment import Augmentation, view, view_key
 from training.learning.feature_store import FeatureStore
 from training.learning.networks.backbones import BACKBONES, Backbone
 from training.learning.networks.trunk import Trunk, ensure_trunk
 from training.learning.networks.weights import Weights, require
-from training.learning.store_filling import embed_missing, gather
+from training.learning.store_filling import fill_store
 
 SHARED = Path("../shared/data")
 SCRATCH = Path(tempfile.gettempdir()) / "crowdtune-bench"
@@ -59,10 +60,19 @@ def opened(key: str, cut: str | None = None) -> tuple[Backbone, Weights, Trunk]:
 def features(
     trunk: Trunk, data: Photos, store: FeatureStore | None = None, views: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features of the photos (and views) and whose they are, kept under SCRATCH between benches."""
-    store = store or FeatureStore(SCRATCH / "features", trunk.key, trunk.dim)
-    embed_missing(store, trunk, data.shas, lambda i: pixels(data.files[i].read_bytes(), trunk.size), views=views)
-    return gather(store, data.shas, views=views)
+    """Features of the photos, then of their views, and whose they are; kept under SCRATCH between benches."""
+    store, rule = store or FeatureStore(SCRATCH / "features", trunk.key, trunk.dim), Augmentation()
+    keys = [data.shas, *([view_key(sha, index, rule) for sha in data.shas] for index in range(views))]
+
+    def read(place: int) -> list[tuple[str, np.ndarray]]:
+        picture = pixels(data.files[place].read_bytes(), trunk.size)
+        seen = [picture, *(view(picture, data.shas[place], index, rule) for index in range(views))]
+        return [(column[place], one) for column, one in zip(keys, seen, strict=True)]
+
+    missing = np.flatnonzero(~np.all([store.has(column) for column in keys], axis=0)).tolist()
+    for _places, _rows in fill_store(store, trunk.embed, missing, read, each=len(keys)):
+        pass  # read below, in their order
+    return np.concatenate([store.get(column)[0] for column in keys]), np.tile(np.arange(len(data.shas)), len(keys))
 
 
 class Clock:

@@ -20,7 +20,8 @@ from django.utils import timezone
 from labeling.errors import CrowdtuneError
 from labeling.models import Image, Project
 from training.features import embedding
-from training.features.embedding import BATCH, Picture
+from training.features.embedding import Picture
+from training.learning.store_filling import BATCH
 from training.models import EmbeddingCursor, ModelVersion, TrainingPolicy
 from training.snapshots import traits
 from training.zoo import choosing

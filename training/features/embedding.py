@@ -11,7 +11,6 @@ import functools
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,14 +24,13 @@ from training.errors import raise_if_store_fails
 from training.learning.feature_store import FeatureStore
 from training.learning.networks import weights
 from training.learning.networks.keys import trunk_key
+from training.learning.store_filling import fill_store
 from training.zoo import catalogue
 
 if TYPE_CHECKING:
     from training.learning.networks.trunk import Trunk
 
 logger = logging.getLogger(__name__)
-
-BATCH = 32
 
 
 class Embedder(Protocol):
@@ -135,16 +133,12 @@ def features_of(
     Returns:
         float32 [n, dim]; bool [n], False where a picture could not be read (its row is zero); how many were embedded.
     """
-    store = store_of(trunk)
+    store, made = store_of(trunk), 0
     features, found = store.get([picture.sha256 for picture in pictures], out)
-    missing = np.flatnonzero(~found)
-    done = 0
-    for places, rows in _embedded(trunk, store, pictures, missing):
-        features[places], found[places] = rows, True
-        done += len(places)
-        if progress is not None:
-            progress(min(done, len(missing)), len(missing))
-    return features, found, done
+    for places, rows in _embedded(trunk, store, pictures, found, progress):
+        features[places] = rows
+        made += len(places)
+    return features, found, made
 
 
 def fill(
@@ -156,36 +150,30 @@ def fill(
         bool [n], False where a picture could not be read. Of the others the store may have let the first go again,
         where it has no room for all.
     """
-    store, done = store_of(trunk), 0
+    store = store_of(trunk)
     found = store.has([picture.sha256 for picture in pictures])
-    missing = np.flatnonzero(~found)
-    for places, _rows in _embedded(trunk, store, pictures, missing):
-        found[places] = True
-        done += len(places)
-        if progress is not None:
-            progress(min(done, len(missing)), len(missing))
+    for _places, _rows in _embedded(trunk, store, pictures, found, progress):
+        pass  # they are in the store, and may be too large to be held
     return found
 
 
 def _embedded(
-    trunk: Embedder, store: FeatureStore, pictures: Sequence[Picture], missing: np.ndarray
-) -> Iterator[tuple[list[int], np.ndarray]]:
-    """(places in ``pictures``, their features), batch by batch; the next one is decoded while this one is embedded."""
-    batches = [missing[start : start + BATCH].tolist() for start in range(0, len(missing), BATCH)]
-    with ThreadPoolExecutor(4) as pool:
-        decode = functools.partial(_pixels, size=trunk.size)
-        ahead = [pool.submit(decode, pictures[place]) for place in batches[0]] if batches else []
-        for number, places in enumerate(batches):
-            waiting = ahead
-            following = batches[number + 1] if number + 1 < len(batches) else []
-            ahead = [pool.submit(decode, pictures[place]) for place in following]
-            decoded = [future.result() for future in waiting]
-            good = [place for place, image in zip(places, decoded, strict=True) if image is not None]
-            if not good:
-                continue
-            rows = trunk.embed(np.stack([image for image in decoded if image is not None]))
-            store.put([pictures[place].sha256 for place in good], rows)
-            yield good, rows
+    trunk: Embedder, store: FeatureStore, pictures: Sequence[Picture], found: np.ndarray,
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[tuple[list[int], np.ndarray]]:  # fmt: skip
+    """(places in ``pictures``, their features) of those not ``found``, batch by batch; marks them as found."""
+    missing, done = np.flatnonzero(~found), 0
+
+    def read(place: int) -> list[tuple[str, np.ndarray]]:
+        image = _pixels(pictures[place], trunk.size)
+        return [] if image is None else [(pictures[place].sha256, image)]
+
+    for places, rows in fill_store(store, trunk.embed, missing.tolist(), read):
+        yield places, rows
+        found[places] = True
+        done += len(places)
+        if progress is not None:
+            progress(done, len(missing))
 
 
 def pixels_of(pictures: Sequence[Picture], size: int) -> np.ndarray:

@@ -1,101 +1,47 @@
-"""Pictures -> features, each once, ever: what is missing in the store is decoded, embedded and put there."""
+"""Pictures -> features, each once, ever: batch by batch into the store; the next is decoded while this one is embedded.
+
+A kill loses one batch of work at most, and memory does not grow with the number of pictures.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 
-from training.learning.augment import Augmentation, view, view_key
-from training.learning.errors import Cancelled
 from training.learning.feature_store import FeatureStore
-from training.learning.networks.trunk import Trunk
 
 BATCH = 32
 
-Read = Callable[[int], np.ndarray | None]
-Progress = Callable[[dict[str, Any]], bool | None]
+Embed = Callable[[np.ndarray], np.ndarray]
+Read = Callable[[int], Sequence[tuple[str, np.ndarray]]]
 
 
-def embed_missing(
-    store: FeatureStore, trunk: Trunk, shas: Sequence[str], read: Read, *, views: int = 0,
-    augmentation: Augmentation | None = None, progress: Progress | None = None, batch: int = BATCH,
-) -> int:  # fmt: skip
-    """Make sure that the store has every picture (and ``views`` augmented views of it).
-
-    Decoding the next pictures overlaps with embedding these; memory does not grow with the number of pictures.
+def fill_store(
+    store: FeatureStore, embed: Embed, items: Sequence[int], read: Read, *, each: int = 1
+) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Embed what ``read`` makes of each item, and put it there.
 
     Args:
-        shas: SHA-256 of the image files.
-        read: Index into ``shas`` -> uint8 ``[size, size, 3]`` (labeling.files.imaging.pixels of the file), or None
-            where it cannot be read: it is passed over. Called only for what is missing, from several threads.
-        views: Augmented views of each picture, besides itself.
-        batch: Pictures and views at a time, at least one picture with its views.
-        progress: Called after each batch with stage "features", done and of (in pictures); False cancels.
+        embed: uint8 ``[n, size, size, 3]`` -> float32 ``[n, dim]``.
+        read: Item -> a key and uint8 ``[size, size, 3]`` for each picture of it, none where it cannot be read. Called
+            from several threads.
+        each: How many pictures an item has at most.
 
-    Returns:
-        How many embeddings were computed.
-
-    Raises:
-        Cancelled: what was embedded so far is kept.
+    Yields:
+        After each batch, of its ``n`` rows: the items that they are of, and float32 ``[n, dim]``.
     """
-    rule = augmentation or Augmentation()
-    wanted = [i for i, complete in enumerate(_complete(store, shas, views, rule)) if not complete]
-    made, step = 0, max(1, batch // (views + 1))
-    with ThreadPoolExecutor(2, thread_name_prefix="decode") as pool:
-        ahead = pool.submit(_decode, wanted[:step], shas, read, views, rule) if wanted else None
-        for start in range(0, len(wanted), step):
-            assert ahead is not None
-            keys, pictures = ahead.result()
-            rest = wanted[start + step : start + 2 * step]
-            ahead = pool.submit(_decode, rest, shas, read, views, rule) if rest else None
-            if keys:
-                store.put(keys, trunk.embed(np.stack(pictures)))
-            made += len(keys)
-            done = min(start + step, len(wanted))
-            if progress and progress({"stage": "features", "done": done, "of": len(wanted)}) is False:
-                raise Cancelled(f"Cancelled after {done} of {len(wanted)} images; their features are kept.")
-    return made
-
-
-def _complete(store: FeatureStore, shas: Sequence[str], views: int, rule: Augmentation) -> np.ndarray:
-    complete = np.concatenate([np.empty(0, bool), *(found for _, found in store.batches(shas))])
-    for index in range(views):
-        complete = complete & store.has([view_key(sha, index, rule) for sha in shas])
-    return complete
-
-
-def _decode(
-    at: Sequence[int], shas: Sequence[str], read: Read, views: int, rule: Augmentation
-) -> tuple[list[str], list[np.ndarray]]:
-    keys, pictures = [], []
-    for i in at:
-        picture = read(i)
-        if picture is None:
-            continue
-        keys.append(shas[i])
-        pictures.append(picture)
-        for index in range(views):
-            keys.append(view_key(shas[i], index, rule))
-            pictures.append(view(picture, shas[i], index, rule))
-    return keys, pictures
-
-
-def gather(
-    store: FeatureStore, shas: Sequence[str], *, views: int = 0, augmentation: Augmentation | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Features for training: of each picture, then of each of its views that is there.
-
-    Returns:
-        float32 ``[m, dim]`` and int ``[m]``: which of ``shas`` the row belongs to. Weigh each row by 1 / (views + 1).
-    """
-    rule = augmentation or Augmentation()
-    features, found = store.get(shas)
-    rows, owners = [features[found]], [np.flatnonzero(found)]
-    for index in range(views):
-        more, there = store.get([view_key(sha, index, rule) for sha in shas])
-        rows.append(more[there])
-        owners.append(np.flatnonzero(there))
-    return np.concatenate(rows), np.concatenate(owners)
+    step = max(1, BATCH // each)
+    batches = [items[start : start + step] for start in range(0, len(items), step)]
+    with ThreadPoolExecutor(4, thread_name_prefix="decode") as pool:
+        ahead = [pool.submit(read, item) for item in batches[0]] if batches else []
+        for batch, following in itertools.zip_longest(batches, batches[1:], fillvalue=()):
+            waiting, ahead = ahead, [pool.submit(read, item) for item in following]
+            rows = [(item, *row) for item, future in zip(batch, waiting, strict=True) for row in future.result()]
+            if rows:
+                owners, keys, pictures = zip(*rows, strict=True)
+                features = embed(np.stack(pictures))
+                store.put(keys, features)
+                yield list(owners), features

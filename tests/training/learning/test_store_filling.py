@@ -1,4 +1,4 @@
-"""Each picture is decoded and embedded once, ever; views are always the same; a kill keeps what was done."""
+"""Pictures go into the store batch by batch, a kill keeps what was done; views are always the same."""
 
 from __future__ import annotations
 
@@ -9,55 +9,45 @@ import pytest
 
 from tests.training.learning.conftest import sha
 from training.learning.augment import Augmentation, view, view_key
-from training.learning.errors import Cancelled
 from training.learning.feature_store import FeatureStore
 from training.learning.networks.trunk import Trunk
-from training.learning.store_filling import embed_missing, gather
+from training.learning.store_filling import fill_store
 
 
-def test_only_what_is_missing_is_read(tmp_path: Path, small_trunk: Trunk, drawn: tuple[np.ndarray, np.ndarray]) -> None:
-    pictures, _ = drawn
-    store = FeatureStore(tmp_path, small_trunk.key, small_trunk.dim)
-    shas, read = [sha(i) for i in range(20)], []
-
-    def picture(index: int) -> np.ndarray:
-        read.append(index)
-        return pictures[index]
-
-    assert embed_missing(store, small_trunk, shas[:12], picture, batch=5) == 12
-    assert embed_missing(store, small_trunk, shas, picture, batch=5) == 8
-    assert sorted(read) == list(range(20))
-    features, owners = gather(store, shas)
-    np.testing.assert_array_equal(owners, np.arange(20))
-    np.testing.assert_array_equal(features, small_trunk.embed(pictures[:20]))
-
-
-def test_views_are_embedded_beside_the_picture(
+def test_each_is_read_and_kept_in_its_place_but_for_what_cannot_be_read(
     tmp_path: Path, small_trunk: Trunk, drawn: tuple[np.ndarray, np.ndarray]
 ) -> None:
     pictures, _ = drawn
     store = FeatureStore(tmp_path, small_trunk.key, small_trunk.dim)
-    shas = [sha(i) for i in range(4)]
-    embed_missing(store, small_trunk, shas, lambda i: pictures[i], views=2)
-    features, owners = gather(store, shas, views=2)
-    assert sorted(owners.tolist()) == sorted([0, 1, 2, 3] * 3)
-    expected = small_trunk.embed(view(pictures[3], shas[3], 1)[None])[0]
-    np.testing.assert_array_equal(features[-1], expected)
-    assert embed_missing(store, small_trunk, shas, lambda i: pictures[i], views=2) == 0
+    shas, asked = [sha(i) for i in range(80)], list(range(7, 77))
+    damaged = {*range(39, 71), 75}  # a whole batch of them, and one beside others
+
+    def read(item: int) -> list[tuple[str, np.ndarray]]:
+        return [] if item in damaged else [(shas[item], pictures[item % 20])]
+
+    told = list(fill_store(store, small_trunk.embed, asked, read))
+    good = [item for item in asked if item not in damaged]
+    assert [item for items, _rows in told for item in items] == good
+    assert [len(items) for items, _rows in told] == [32, 5]
+    features, found = store.get(shas)
+    np.testing.assert_array_equal(np.flatnonzero(found), good)
+    np.testing.assert_array_equal(features[good], np.concatenate([rows for _items, rows in told]))
+    np.testing.assert_array_equal(features[good], small_trunk.embed(pictures[[item % 20 for item in good]]))
+    assert list(fill_store(store, small_trunk.embed, [], read)) == []
 
 
-@pytest.mark.parametrize("views", [0, 1, 3])
-def test_a_cancelled_embedding_keeps_what_it_did_however_many_views_each_picture_has(
-    views: int, tmp_path: Path, small_trunk: Trunk, drawn: tuple[np.ndarray, np.ndarray]
+@pytest.mark.parametrize(("each", "in_a_batch"), [(1, 32), (2, 16), (5, 6), (100, 1)])
+def test_whoever_stops_keeps_what_was_done_however_many_pictures_each_has(
+    each: int, in_a_batch: int, tmp_path: Path, small_trunk: Trunk, drawn: tuple[np.ndarray, np.ndarray]
 ) -> None:
     store = FeatureStore(tmp_path, small_trunk.key, small_trunk.dim)
-    shas = [sha(i) for i in range(12)]
-    with pytest.raises(Cancelled):
-        embed_missing(
-            store, small_trunk, shas, lambda i: drawn[0][i], views=views, batch=4, progress=lambda report: False
-        )
-    assert store.get(shas)[1].sum() == 4 // (views + 1)
-    assert store.count() == 4
+
+    def read(item: int) -> list[tuple[str, np.ndarray]]:
+        return [(sha(each * item + index), drawn[0][index % 20]) for index in range(each)]
+
+    items, rows = next(fill_store(store, small_trunk.embed, range(40), read, each=each))
+    assert items == [item for item in range(in_a_batch) for _index in range(each)]
+    assert store.count() == len(rows) == in_a_batch * each
 
 
 def test_a_view_is_always_the_same_and_never_the_picture(drawn: tuple[np.ndarray, np.ndarray]) -> None:

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
 
 import numpy as np
 
 from labeling.words import gettext as _
 from training.features import embedding
-from training.learning.augment import view_key
+from training.learning.augment import view, view_key
 from training.learning.networks.trunk import Trunk
 from training.learning.rows import Rows
-from training.learning.store_filling import embed_missing
+from training.learning.store_filling import fill_store
 from training.runs.stages.work import Work
 
 
 def embed_views(work: Work, trunk: Trunk, *, span: tuple[float, float]) -> None:
     """Have ``work.views`` views of each training image in the trunk's store."""
-    pictures = [work.items.pictures[place] for place in work.items.side("train")]
+    pictures, store = [work.items.pictures[place] for place in work.items.side("train")], embedding.store_of(trunk)
+    keys = [[view_key(picture.sha256, index, work.rule) for index in range(work.views)] for picture in pictures]
+    there = store.has(list(itertools.chain(*keys))).reshape(-1, work.views)
+    incomplete = np.flatnonzero(~there.all(axis=1)).tolist()
 
-    def read(index: int) -> np.ndarray | None:
+    def read(place: int) -> list[tuple[str, np.ndarray]]:
         # Its own features may be there from before it was damaged.
-        return next(iter(embedding.pixels_of([pictures[index]], trunk.size)), None)
+        seen = embedding.pixels_of([pictures[place]], trunk.size)
+        missing = np.flatnonzero(~there[place]).tolist()
+        return [
+            (keys[place][index], view(image, pictures[place].sha256, index, work.rule))
+            for image in seen
+            for index in missing
+        ]
 
-    def progress(figures: dict[str, Any]) -> bool:
-        work.reporter.images(figures["done"], figures["of"], span=span)
-        return True
-
-    made = embed_missing(
-        embedding.store_of(trunk),
-        trunk,
-        [picture.sha256 for picture in pictures],
-        read,
-        views=work.views,
-        augmentation=work.rule,
-        progress=progress,
-    )
+    done = made = 0
+    for owners, rows in fill_store(store, trunk.embed, incomplete, read, each=work.views):
+        done, made = done + len(set(owners)), made + len(rows)
+        work.reporter.images(done, len(incomplete), span=span)
     work.cost["embedded"] = work.cost.get("embedded", 0) + made
     told = _("%(views)s augmented views of each training image; %(made)s were made now.")
     work.reporter.log(told % {"views": work.views, "made": made})
