@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+BUCKETS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)  # seconds; the last is open
 LATENCY = Histogram(
     "crowdtune_predict_seconds",
     "Time to answer a predict request, by project and version.",
     ["project", "version"],
-    buckets=(0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0),
+    buckets=BUCKETS,
 )
 IMAGES = Counter("crowdtune_predicted_images_total", "Images answered, by project and version.", ["project", "version"])
 REFUSED = Gauge(

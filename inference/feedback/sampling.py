@@ -158,7 +158,7 @@ def forget_old(*, project: Project) -> int:
         return delete_images(project=project, ids=ids, user=None) if ids else 0
 
 
-def forget(*, project: Project, image_id: int, user: Any) -> None:
+def delete_sample(*, project: Project, image_id: int, user: Any) -> None:
     """Delete one kept picture, because somebody asks for it.
 
     Raises:

@@ -14,9 +14,10 @@ from django.db.models.functions import TruncDay
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from inference.engine.metrics import BUCKETS
 from inference.models import AutoLabel, Drift, Prediction, Reason, Sample, Traffic
 from inference.monitoring.drift import LEAST, PSI_ALARM
-from inference.monitoring.traffic import BUCKETS, quantile
+from inference.monitoring.traffic import quantile
 from labeling import charts
 from labeling.accounts import languages
 from labeling.models import Project

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from inference.engine import metrics
 from inference.engine.engine import Answer
+from inference.engine.metrics import BUCKETS
 from inference.engine.routing import VersionRef
 from inference.models import Traffic
 from inference.monitoring import stored_reference
@@ -32,7 +33,6 @@ from inference.monitoring.drift import Moments
 from training.models import ModelVersion
 
 logger = logging.getLogger(__name__)
-BUCKETS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)  # seconds; the last is open
 SECONDS = 5.0
 TOGETHER = 64  # pictures whose features are projected at once: alone each would fetch the directions from memory anew
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from inference.services.deploying import configure, copy_settings, delete_sample, report_wrong
+from inference.feedback.sampling import delete_sample
+from inference.services.deploying import configure, copy_settings, report_wrong
 from inference.services.jobs import start_batch, start_download
 from inference.services.keys import limit_key, make_limited_key, rotate_key
 from inference.services.predicting import explain, fault_of, predict

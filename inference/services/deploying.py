@@ -84,8 +84,3 @@ def report_wrong(*, project: Project, data: bytes, user: Any) -> tuple[Image, bo
     """
     version = version_for(routes.get(project.pk), content_key([data]))  # the challenger answers its share here, too
     return sampling.keep_wrong(project=project, data=data, user=user, version=version)
-
-
-def delete_sample(*, project: Project, image_id: int, user: Any) -> None:
-    """Delete a kept picture of a request with all that hangs on it."""
-    sampling.forget(project=project, image_id=image_id, user=user)

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from inference import services
 from inference.engine import routing
+from inference.engine.metrics import BUCKETS
 from inference.engine.routing import Route, Routes, VersionRef, routes
 from inference.errors import NoChampion
 from inference.feedback import loop
@@ -21,7 +22,7 @@ from inference.intake.inputs import Inputs
 from inference.models import Deployment, Traffic
 from inference.monitoring import shadowing, stored_reference, traffic
 from inference.monitoring.figures import by_version
-from inference.monitoring.traffic import BUCKETS, Recorder, compact, quantile, recorder
+from inference.monitoring.traffic import Recorder, compact, quantile, recorder
 from tests.inference.serving import make_trunk, picture
 from tests.processes import until
 from training.models import ModelVersion
