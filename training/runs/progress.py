@@ -64,7 +64,7 @@ class Reporter:
 
     def log(self, message: str) -> None:
         """A line for people; written with the next flush."""
-        self._log = [*self._log, {"at": timezone.now().isoformat(timespec="seconds"), "message": message}][-MAX_LOG:]
+        self._log = [*self._log, log_line(message)][-MAX_LOG:]
         self._values["log"] = self._log
 
     def epoch(self, figures: dict[str, Any]) -> None:
@@ -130,6 +130,11 @@ class Reporter:
         rate = (done - self._since[1]) / max(now - self._since[0], 1e-6)
         self._values["seconds_left"] = round((total - done) / rate, 1)
         return rate
+
+
+def log_line(message: str) -> dict[str, str]:
+    """A line of a run's log, said now."""
+    return {"at": timezone.now().isoformat(timespec="seconds"), "message": message}
 
 
 def thinned(curve: list[float]) -> list[float]:

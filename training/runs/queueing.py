@@ -12,6 +12,7 @@ from labeling.models import Project
 from labeling.words import gettext as _
 from training.errors import BadRequest, RunIsLive
 from training.models import Recipe, TrainingPolicy, TrainingRun
+from training.runs.progress import log_line
 from training.snapshots.freezing import freeze_snapshot
 from training.versions import champions
 from training.zoo import catalogue, choosing
@@ -91,10 +92,9 @@ def _end_unasked(project: Project) -> None:
     """End a live run that nobody asked for: the new one learns from the same labels and newer ones."""
     champions.lock(project.pk)  # before the run, as whoever files its version does
     for live in TrainingRun.objects.live().filter(project=project).exclude(cause__in=ASKED).select_for_update():
-        now = timezone.now()
-        told = _("Cancelled: somebody asked for a run of their own.")
-        live.log = [*live.log, {"at": now.isoformat(timespec="seconds"), "message": told}]
-        live.state, live.cancel_requested, live.finished_at, live.seconds_left = State.CANCELLED, True, now, None
+        live.log = [*live.log, log_line(_("Cancelled: somebody asked for a run of their own."))]
+        live.state, live.cancel_requested = State.CANCELLED, True
+        live.finished_at, live.seconds_left = timezone.now(), None
         live.save(update_fields=["state", "cancel_requested", "finished_at", "seconds_left", "log"])
 
 

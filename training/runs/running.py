@@ -33,7 +33,7 @@ from training.learning.errors import Cancelled as LearningCancelled
 from training.learning.errors import is_out_of_memory
 from training.models import ModelVersion, TrainingRun
 from training.runs import due
-from training.runs.progress import Cancelled, Lost, Reporter, heartbeat
+from training.runs.progress import Cancelled, Lost, Reporter, heartbeat, log_line
 from training.runs.trainer import TRAINER, ChildDied
 
 logger = logging.getLogger(__name__)
@@ -201,7 +201,7 @@ def _end(run: TrainingRun, state: str, *, log: str, failure: str = "", advice: s
         mine = TrainingRun.objects.select_for_update().filter(pk=run.pk, attempts=run.attempts, state=run.state)
         for row in mine:
             row.state, row.failure, row.advice = state, failure, advice
-            row.log = [*row.log, {"at": timezone.now().isoformat(timespec="seconds"), "message": log}]
+            row.log = [*row.log, log_line(log)]
             row.finished_at = timezone.now()
             row.seconds_left = None
             row.save(update_fields=["state", "failure", "advice", "log", "finished_at", "seconds_left"])
