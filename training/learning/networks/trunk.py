@@ -120,12 +120,35 @@ def _heard(command: list[str], environment: dict[str, str], waiting: Callable[[]
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether the folder holds a trunk as it was exported; hashes are remembered while the files do not change."""
+    """Whether the folder holds a trunk as it was exported."""
     try:
-        files = json.loads((folder / "trunk.json").read_text())["sha256"]
-        return all(sha256_of(folder / name) == sha256 for name, sha256 in files.items())
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        _checked_facts(folder)
+    except ArtifactDamaged:
         return False
+    return True
+
+
+def _checked_facts(folder: Path) -> dict[str, Any]:
+    """What is known of the trunk, whose files are those that were exported; hashes are remembered while these do not
+    change.
+
+    Raises:
+        ArtifactDamaged: A file is missing or is another one.
+    """
+    try:
+        facts: dict[str, Any] = json.loads((folder / "trunk.json").read_text())
+        for name, sha256 in facts["sha256"].items():
+            if sha256_of(folder / name) != sha256:
+                raise ArtifactDamaged(
+                    _("%(path)s is not the file that was exported. The next run makes it again.")
+                    % {"path": folder / name}
+                )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ArtifactDamaged(
+            _("%(folder)s holds no whole trunk (%(error)s). The next run makes it again.")
+            % {"folder": folder, "error": error}
+        ) from error
+    return facts
 
 
 def export_trunk(backbone: Backbone, weights: Weights, folder: Path, cut: str | None = None) -> Path:
@@ -293,19 +316,7 @@ class Trunk:
     """
 
     def __init__(self, folder: Path, *, precision: str = "f32", threads: int | None = None) -> None:
-        try:
-            facts = json.loads((folder / "trunk.json").read_text())
-            for name, sha256 in facts["sha256"].items():
-                if sha256_of(folder / name) != sha256:
-                    raise ArtifactDamaged(
-                        _("%(path)s is not the file that was exported. The next run makes it again.")
-                        % {"path": folder / name}
-                    )
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise ArtifactDamaged(
-                _("%(folder)s holds no whole trunk (%(error)s). The next run makes it again.")
-                % {"folder": folder, "error": error}
-            ) from error
+        facts = _checked_facts(folder)
         self.key: str = facts["key"]
         self.backbone: str = facts["backbone"]
         self.dim: int = facts["dim"]
