@@ -26,7 +26,14 @@ from training.zoo import catalogue
 logger = logging.getLogger(__name__)
 DAY = 24 * 60 * 60
 # What ``learning.files`` and the feature store write before they rename it.
-HALF_WRITTEN = ("features/*/.*.tmp", "trunks/.*.tmp", "trunks/.*.old", "backbones/.*.tmp", "insights/*/*/*/.*.tmp")
+HALF_WRITTEN = (
+    "features/*/.*.tmp",
+    "trunks/.*.tmp",
+    "trunks/.*.old",
+    "backbones/.*.tmp",
+    "models/*/*/.*.tmp",
+    "insights/*/*/*/.*.tmp",
+)
 
 
 def note(project_id: int) -> None:

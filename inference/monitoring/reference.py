@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from training.learning.files import read_arrays, write_arrays
+
 DIRECTIONS = 63
 SAMPLE = 1000  # images kept at most
 NEIGHBOURS = 5
@@ -62,27 +64,17 @@ class Reference:
         return [(int(self.image_ids[index]), float(distances[index] / max(self.edge, 1e-9))) for index in order]
 
     def save(self, path: Path) -> None:
-        draft = path.with_suffix(".draft.npz")
-        np.savez(
-            draft,
-            mean=self.mean,
-            directions=self.directions,
-            deviations=self.deviations,
-            points=self.points,
-            image_ids=self.image_ids,
-            middle=np.float32(self.middle),
-            edge=np.float32(self.edge),
-            class_shares=self.class_shares,
-        )
-        draft.replace(path)
+        names = ("mean", "directions", "deviations", "points", "image_ids", "class_shares")
+        arrays = {name: getattr(self, name) for name in names}
+        write_arrays(path, {**arrays, "middle": np.float32(self.middle), "edge": np.float32(self.edge)})
 
     @classmethod
     def load(cls, path: Path) -> Reference:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:  # numpy leaves a damaged one open
-            return cls(
-                file["mean"], file["directions"], file["deviations"], file["points"], file["image_ids"],
-                float(file["middle"]), float(file["edge"]), file["class_shares"],
-            )  # fmt: skip
+        file = read_arrays(path)
+        return cls(
+            file["mean"], file["directions"], file["deviations"], file["points"], file["image_ids"],
+            float(file["middle"]), float(file["edge"]), file["class_shares"],
+        )  # fmt: skip
 
 
 def fit_reference(features: Floats, image_ids: NDArray[np.int64], class_shares: Floats, *, seed: int = 0) -> Reference:

@@ -105,7 +105,8 @@ def test_a_comparison_leaves_no_checkpoints(project: Project, run_actors: Callab
 
 
 def test_what_a_killed_process_left_half_written_goes_after_a_day(db: None) -> None:
-    half = [settings.DATA_DIR / name for name in ("features/a-trunk/.5e6.tmp", "trunks/.a-trunk.5e6.tmp/trunk.bin")]
+    names = ("features/a-trunk/.5e6.tmp", "trunks/.a-trunk.5e6.tmp/trunk.bin", "models/0/1/.manifest.json.5e6.tmp")
+    half = [settings.DATA_DIR / name for name in names]
     for file in half:
         file.parent.mkdir(parents=True)
         file.touch()
@@ -115,9 +116,11 @@ def test_what_a_killed_process_left_half_written_goes_after_a_day(db: None) -> N
     for path in (*half, half[1].parent, segment):
         os.utime(path, (time.time() - leftovers.DAY - 60,) * 2)
 
-    assert leftovers.sweep() == 2
+    assert leftovers.sweep() == 3
+    assert not half[2].exists()
     assert (half[0].exists(), half[1].parent.exists(), segment.exists()) == (False, False, True)
     shutil.rmtree(segment.parent)
+    shutil.rmtree(settings.DATA_DIR / "models/0")
 
 
 def test_what_layers_saw_in_an_image_goes_with_the_image(project: Project, run_actors: Callable[[], int]) -> None:

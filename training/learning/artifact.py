@@ -11,23 +11,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from labeling.words import gettext as _
 from training.learning.errors import ArtifactDamaged, NotFaithful
-from training.learning.files import folder_atomic, sha256_of
+from training.learning.files import folder_atomic, sha256_of, write_arrays, write_atomic
 from training.learning.heads.dense import Head, softmax
 from training.learning.networks.trunk import Compiled, convert
 
 SCHEMA = 1
 CARD = "MODEL_CARD.md"  # beside the files of a version, and of what is exported of it
 TOLERANCE = 1e-4  # largest difference of a probability from Keras'
-
-
-class HasLogits(Protocol):
-    def logits(self, x: np.ndarray) -> np.ndarray: ...
 
 
 class Tail:
@@ -65,7 +61,7 @@ class Classifier:
         return float(self.manifest["temperature"])
 
     def logits(self, features: np.ndarray) -> np.ndarray:
-        worker: HasLogits | None = self.head or self.tail
+        worker = self.head or self.tail
         assert worker is not None  # load_version refuses a folder with neither
         return worker.logits(features)
 
@@ -124,8 +120,7 @@ def _save_tail(tail: Any, path: Path) -> None:
     arrays |= {layer.name: np.array(layer.kernel.shape, np.int64) for layer in dense}
     standardise = tail.get_layer("standardise")  # numbers of its configuration, not weights
     arrays |= {"scale": np.array(standardise.scale, np.float64), "offset": np.array(standardise.offset, np.float64)}
-    with open(path, "wb") as out:
-        np.savez(out, **arrays)  # type: ignore[arg-type]
+    write_arrays(path, arrays)
 
 
 def checked_manifest(folder: Path) -> dict[str, Any]:
@@ -221,6 +216,5 @@ def record(folder: Path, name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _write(folder: Path, manifest: Mapping[str, Any]) -> None:
-    temporary = folder / ".manifest.tmp"
-    temporary.write_text(json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True))
-    temporary.replace(folder / "manifest.json")
+    text = json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True)
+    write_atomic(folder / "manifest.json", text.encode())

@@ -21,7 +21,7 @@ import numpy as np
 from labeling.words import gettext as _
 from training.learning.artifact import CARD, Classifier, compare_with_keras, load_version
 from training.learning.errors import LearningError, NotFaithful
-from training.learning.files import folder_atomic, sha256_of
+from training.learning.files import folder_atomic, read_arrays, sha256_of
 from training.learning.heads.dense import Head
 from training.learning.networks.backbones import Backbone
 from training.learning.networks.weights import Weights
@@ -53,8 +53,7 @@ def _tail_arrays(folder: Path) -> dict[str, np.ndarray]:
             _("%(folder)s keeps no weights of its last block: train the version again to export it.")
             % {"folder": folder}
         )
-    with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    return read_arrays(path)
 
 
 def _empty_head(arrays: dict[str, np.ndarray], categories: tuple[str, ...]) -> Head:

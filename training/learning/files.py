@@ -1,25 +1,30 @@
 """Files that appear whole or not at all, one maker at a time, and that can be told from damaged ones.
 
-``write_atomic`` and ``folder_atomic`` write beside the target and rename; ``locked`` is an advisory lock between
-processes (POSIX flock); ``digest_of`` hashes in constant memory, once.
+``write_atomic`` and ``folder_atomic`` write beside the target and rename; ``write_arrays`` does so with an .npz, which
+``read_arrays`` reads without unpickling anything; ``locked`` is an advisory lock between processes (POSIX flock);
+``digest_of`` hashes in constant memory, once.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import io
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 HEARD_EVERY = 0.2  # seconds between two looks of somebody who waits, and may be told to stop
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes | memoryview) -> None:
     """Write beside ``path``, then rename: a reader sees the old file or the new one, a kill leaves no half."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
@@ -28,6 +33,19 @@ def write_atomic(path: Path, data: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
+    """One .npz, written as by ``write_atomic``; the same arrays give the same bytes."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    write_atomic(path, buffer.getbuffer())
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """What ``write_arrays`` wrote. Of damaged bytes zip and numpy each raise what they like."""
+    with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:  # numpy leaves a damaged one open
+        return {name: file[name] for name in file.files}
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from training.learning.files import read_arrays, write_arrays
 from training.learning.metrics import bootstrap
 from training.models import FROM_SCRATCH
 from training.runs.stages.work import Work
@@ -26,7 +27,7 @@ def keep_answers(work: Work) -> None:
     test = work.items.side("test")
     right = work.test_probabilities.argmax(axis=1) == work.items.labels[test]
     images = np.array(work.items.image_ids)[test]
-    np.savez(work.folder / ANSWERS, images=images, right=right, groups=work.items.groups[test])
+    write_arrays(work.folder / ANSWERS, {"images": images, "right": right, "groups": work.items.groups[test]})
 
 
 def with_winner(rows: list[dict[str, Any]], folders: list[Path]) -> list[dict[str, Any]]:
@@ -58,8 +59,8 @@ def _is_measured(row: dict[str, Any]) -> bool:
 
 def _may_be_as_good(file: Path, best: Path) -> bool:
     """Whether chance alone may have made the winner right more often than this candidate."""
-    with np.load(file) as mine, np.load(best) as theirs:
-        _, at, its = np.intersect1d(mine["images"], theirs["images"], return_indices=True)
-        groups = mine["groups"][at]
-        gain = theirs["right"][its].astype(int) - mine["right"][at]
+    mine, theirs = read_arrays(file), read_arrays(best)
+    _, at, its = np.intersect1d(mine["images"], theirs["images"], return_indices=True)
+    groups = mine["groups"][at]
+    gain = theirs["right"][its].astype(int) - mine["right"][at]
     return len(np.unique(groups)) < FEWEST or bootstrap(gain, groups=groups)[0] <= 0

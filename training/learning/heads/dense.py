@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from training.learning.errors import ArtifactDamaged
-from training.learning.files import write_atomic
+from training.learning.files import read_arrays, write_arrays
 
 
 @dataclass(frozen=True)
@@ -57,16 +56,13 @@ class Head:
         }  # fmt: skip
         for index, (W, b) in enumerate(self.layers):
             arrays[f"W{index}"], arrays[f"b{index}"] = W, b
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]
-        write_atomic(path, buffer.getvalue())
+        write_arrays(path, arrays)
 
     @classmethod
     def load(cls, path: Path) -> Head:
         """Read ``save``'s file; raises ArtifactDamaged where it is not whole."""
         try:
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = read_arrays(path)
             count = sum(name.startswith("W") for name in arrays)
             layers = [(arrays[f"W{index}"], arrays[f"b{index}"]) for index in range(count)]
             categories = tuple(json.loads(arrays["categories"].tobytes()))

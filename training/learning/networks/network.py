@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from training.learning.files import read_arrays
 from training.learning.heads.dense import Head
 from training.learning.networks.backbones import Backbone
 from training.learning.networks.boundary import cut_tensor
@@ -127,8 +128,8 @@ def _with_tail(backbone: Backbone, weights: Weights | None, size: int) -> Any:
     assert weights.path is not None
     base = build(backbone.root, weights.root, size)
     block = keras.Model(cut_tensor(base, backbone.cut), base.output)
-    with np.load(weights.path, allow_pickle=False) as arrays:
-        block.set_weights([arrays[f"w{index}"] for index in range(len(block.weights))])
+    arrays = read_arrays(weights.path)
+    block.set_weights([arrays[f"w{index}"] for index in range(len(block.weights))])
     return base
 
 
@@ -143,8 +144,7 @@ def _load_own(model: Any, path: Path | None) -> None:
     if path is None:
         return
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            load_into(model, dict(arrays))
+        load_into(model, read_arrays(path))
     else:
         from training.learning.networks.historic import load_by_name  # defines Keras layers
 

@@ -11,7 +11,6 @@ in the result but what was learned from its answers.
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import tempfile
@@ -26,7 +25,7 @@ from PIL import Image
 
 from labeling.files.imaging import decode_rgb
 from training.learning.errors import LearningError, TrainingDiverged
-from training.learning.files import write_atomic
+from training.learning.files import write_arrays, write_atomic
 from training.learning.networks.light import openvino
 from training.learning.networks.network import settle
 from training.learning.networks.small import SIZE, STAGES, build_small, fold
@@ -291,9 +290,7 @@ def save_half(weights: dict[str, np.ndarray], path: Path, facts: dict[str, Any])
     half = {name: value.astype(np.float16) for name, value in weights.items()}
     if not all(np.isfinite(value).all() for value in half.values()):
         raise TrainingDiverged("A weight does not fit half precision: the training diverged.")
-    buffer = io.BytesIO()
-    np.savez(buffer, **half)  # type: ignore[arg-type]
-    write_atomic(path, buffer.getvalue())
+    write_arrays(path, half)
     count = sum(value.size for value in half.values())
     write_atomic(path.with_suffix(".json"), json.dumps(facts | {"parameters": count}, indent=1).encode())
-    return len(buffer.getvalue())
+    return path.stat().st_size

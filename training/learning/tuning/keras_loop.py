@@ -8,7 +8,6 @@ number ends the run, the best epoch is kept, and after ``kill -9`` the next work
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import time
@@ -21,7 +20,8 @@ import numpy as np
 
 from labeling.words import gettext as _
 from training.learning.errors import Cancelled, TrainingDiverged
-from training.learning.files import write_atomic
+from training.learning.files import read_arrays, write_arrays
+from training.learning.heads.dense import log_softmax
 from training.learning.networks.heavy import keras  # imported only by those that train with Keras
 from training.learning.tuning.devices import ways
 
@@ -197,9 +197,7 @@ def _losses_of(model: Any, part: Part, options: LoopOptions) -> tuple[np.ndarray
     if not len(part):
         return np.empty(0), 0.0
     logits = predict_logits(model, part, options.batch_size).astype(np.float64)
-    top = logits.max(axis=1, keepdims=True)
-    log_p = logits - top - np.log(np.exp(logits - top).sum(axis=1, keepdims=True))
-    losses: np.ndarray = -(part.y * log_p).sum(axis=1)
+    losses: np.ndarray = -(part.y * log_softmax(logits)).sum(axis=1)
     return losses, float((logits.argmax(axis=1) == part.y.argmax(axis=1)).mean())
 
 
@@ -238,12 +236,10 @@ class _State:
             return
         facts = {"fingerprint": self.fingerprint, "epoch": epoch, "history": self.history,
                  "best_epoch": self.best_epoch, "best_loss": self.best_loss}  # fmt: skip
-        arrays = {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8), "first": self.first}
+        arrays: dict[str, Any] = {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8), "first": self.first}
         arrays |= {f"best{index}": value for index, value in enumerate(self.best)}
         arrays |= {name: keras.ops.convert_to_numpy(variable) for name, variable in self._variables()}
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]
-        write_atomic(self.path, buffer.getvalue())
+        write_arrays(self.path, arrays)
 
     def _variables(self) -> Iterator[tuple[str, Any]]:
         """All that training changes: weights, what random layers draw next (dropout), and the optimizer's memory."""
@@ -256,8 +252,7 @@ class _State:
         if self.path is None or not self.path.exists():
             return 0
         try:
-            with open(self.path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = read_arrays(self.path)
             facts = json.loads(arrays["facts"].tobytes())
         except Exception:  # noqa: BLE001 - a damaged checkpoint means starting again, whatever zip or numpy calls it
             return 0
