@@ -159,10 +159,9 @@ def test_pictures_of_a_store_that_fails_are_not_taken_for_unreadable(
     monkeypatch.setattr(FileSystemStorage, "_open", fails)
     images = list(Image.objects.filter(project=project))
 
+    trunk = SimpleNamespace(key="store-fails", dim=2, size=32, embed=None)  # nothing comes as far as that
     with pytest.raises(StoreFails, match="The store of files"):
-        embedding.fill(
-            SimpleNamespace(key="store-fails", dim=2, size=32), [Picture(one.sha256, one.original) for one in images]
-        )
+        embedding.fill(trunk, [Picture(one.sha256, one.original) for one in images])
     with pytest.raises(StoreFails):
         traits.ensure_traits(project=project, image_ids=[one.pk for one in images])
     assert not ImageTrait.objects.exists()
