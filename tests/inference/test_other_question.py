@@ -12,7 +12,7 @@ from inference.feedback import autolabel, backlog, challenger, predictions
 from inference.models import AutoLabel, Deployment, Prediction
 from labeling.models import Project, Task
 from labeling.services import decide_task, hand_out_sooner, raise_priority, replace_survey
-from tests.inference.feedback.test_autolabel import held_out
+from tests.inference.feedback.test_autolabel import see
 from tests.inference.serving import ask
 
 OLD = {"key": "label", "kind": "single_choice", "prompt": "What colour is it?", "required": False}
@@ -63,9 +63,7 @@ def test_the_order_that_a_version_gave_the_pool_goes_with_the_question_that_it_l
 
 def test_nothing_is_labeled_by_a_version_of_another_question(project, champion, add_images, owner) -> None:
     images = add_images(range(40))
-    backlog.score_pool(project.pk)
-    held_out(champion, images)
-    Prediction.objects.update(novelty=0, reason="")
+    see(project, champion, images)
     Deployment.objects.update(auto_label=True, error_bound=0.1)
     ask_another(project, owner)
     assert autolabel.step(project) == 0

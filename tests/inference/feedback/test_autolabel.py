@@ -28,14 +28,19 @@ def held_out(version, images) -> None:
         )
 
 
+def see(project, version, images) -> None:
+    """The version has scored the images, is right on all of them, and finds none of them strange."""
+    backlog.score_pool(project.pk)
+    held_out(version, images)
+    Prediction.objects.update(novelty=0, reason="")
+
+
 @pytest.mark.django_db
 def test_the_model_labels_what_it_is_sure_of_and_the_audit_stops_it(
     api, project, champion, add_images, owner, monkeypatch
 ) -> None:
     images = add_images(range(40))
-    backlog.score_pool(project.pk)
-    held_out(champion, images)
-    Prediction.objects.update(novelty=0, reason="")
+    see(project, champion, images)
     monkeypatch.setattr(autolabel, "AUDIT_SHARE", 0.5)
     Deployment.objects.update(auto_label=True, error_bound=0.1)
     loop.close(project.pk)
@@ -44,9 +49,7 @@ def test_the_model_labels_what_it_is_sure_of_and_the_audit_stops_it(
     assert labels.count() + audits.count() == 40
     assert Consensus.objects.filter(method="model", is_final=True).count() == labels.count()
     assert Consensus.objects.for_training(project).count() == 0
-    for row in audits:
-        wrong = next(key for key in ("blue", "green", "red") if key != row.category)
-        decide_task(task=row.image.tasks.get(), answers={"label": wrong}, user=owner)
+    contradict(audits, owner)
     loop.close(project.pk)
     deployment = Deployment.objects.get()
     assert not deployment.auto_label
@@ -57,9 +60,7 @@ def test_a_worker_that_is_killed_between_leaves_no_label_that_a_failed_audit_wou
     project, champion, add_images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = add_images(range(40))
-    backlog.score_pool(project.pk)
-    held_out(champion, images)
-    Prediction.objects.update(novelty=0, reason="")
+    see(project, champion, images)
     Deployment.objects.update(auto_label=True, error_bound=0.1)
 
     def killed(*_rows: object, **_options: object) -> None:
@@ -78,10 +79,8 @@ def test_what_was_drawn_at_random_is_left_to_the_crowd_or_only_what_is_unsure_wo
     project, champion, add_images
 ) -> None:
     images = add_images(range(40))
-    backlog.score_pool(project.pk)
-    held_out(champion, images)
+    see(project, champion, images)
     Deployment.objects.update(auto_label=True, error_bound=0.1)
-    Prediction.objects.update(novelty=0, reason="")
     Prediction.objects.filter(image__in=images[:20]).update(reason=Reason.RANDOM)
 
     loop.close(project.pk)
@@ -100,9 +99,7 @@ def test_images_that_the_version_has_learned_say_nothing_of_its_errors(api, proj
 
 def start_labeling(api, project, version, images, monkeypatch) -> None:
     """The model labels half of the images and leaves the other half to the audit."""
-    backlog.score_pool(project.pk)
-    held_out(version, images)
-    Prediction.objects.update(novelty=0, reason="")
+    see(project, version, images)
     monkeypatch.setattr(autolabel, "AUDIT_SHARE", 0.5)
     assert api.patch(URL + "serving/", {"auto_label": True, "error_bound": 0.1}, format="json").status_code == 200
     loop.close(project.pk)
@@ -313,9 +310,7 @@ def test_two_workers_at_once_do_not_label_what_the_other_one_drew_for_the_audit(
     api, project, champion, add_images, monkeypatch
 ) -> None:
     images = add_images(range(120))
-    backlog.score_pool(project.pk)
-    held_out(champion, images)
-    Prediction.objects.update(novelty=0, reason="")
+    see(project, champion, images)
     monkeypatch.setattr(autolabel, "AUDIT_SHARE", 0.5)
     Deployment.objects.update(auto_label=True, error_bound=0.1)
     both = threading.Barrier(2)
