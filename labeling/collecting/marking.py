@@ -40,7 +40,7 @@ def normal(project: Project, value: Any) -> dict[str, Any]:
         value = value["answers"]
     if not isinstance(value, Mapping):
         asked = survey.current(project).at(tasks.first_stage(project))
-        primary = next((q.key for q in asked if q.kind in {"single_choice", "yes_no"}), asked[0].key)
+        primary = next((q.key for q in asked if q.statistic == "class"), asked[0].key)
         value = {primary: value}
     if entry["use"] not in Gold.Use.values:
         raise CrowdtuneError(

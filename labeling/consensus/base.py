@@ -14,7 +14,6 @@ import numpy as np
 from labeling.aggregation import AGGREGATORS
 from labeling.aggregation.belief import Belief
 from labeling.aggregation.combine import Combined, Said, answer_of, combine
-from labeling.questions import KINDS
 from labeling.surveys.survey import Asked
 
 DIGITS = 4
@@ -144,20 +143,14 @@ def answers_of(
 
 
 def recombined(
-    question: Asked,
-    statistic: str,
-    classes: list[str],
-    answers: Answers,
-    stored: dict[str, Any],
-    skills: dict[int, dict[str, Any]],
-    method: str,
+    question: Asked, answers: Answers, stored: dict[str, Any], skills: dict[int, dict[str, Any]], method: str
 ) -> QuestionFit:
     """Consensus by the same function that runs at each submit, with the new skills."""
-    belief = Belief.read(stored, classes, method)
+    belief = Belief.read(stored, question.classes, method)
     known = {worker: unpacked(skill["accuracy"], skill["confusion"]) for worker, skill in skills.items()}
 
     def combined(task: int) -> Combined:
-        found = combine(statistic, answers.by_task[task], scaled(question), belief, known)
+        found = combine(question.statistic, answers.by_task[task], scaled(question), belief, known)
         assert found is not None
         return found
 
@@ -182,11 +175,6 @@ def view_of(posterior: np.ndarray, classes: Sequence[str], kind: str) -> dict[st
     best = int(np.argmax(posterior))
     shown = {label: round(float(p), 6) for label, p in zip(classes, posterior, strict=True) if p > 1e-6}
     return {"answer": answer_of(classes[best], kind), "confidence": float(posterior[best]), "posterior": shown}
-
-
-def classes_of(question: Asked) -> list[str]:
-    """The labels of a question's posterior; none where the kind has none."""
-    return KINDS[question.kind].classes(question.options)
 
 
 def scaled(question: Asked) -> dict[str, Any]:

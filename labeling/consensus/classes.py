@@ -33,12 +33,11 @@ from labeling.surveys.survey import Asked
 MOST_VOTES = 5_000_000  # on choices: with a hundred of them, fifty thousand answers; some GB while they are fitted
 
 
-def by_class(
-    question: Asked, classes: list[str], answers: Answers, known: Mapping[int, Any], method: str
-) -> QuestionFit:
+def by_class(question: Asked, answers: Answers, known: Mapping[int, Any], method: str) -> QuestionFit:
+    classes = question.classes
     votes = _votes(classes, answers, known)
     if slots.is_wide(votes):
-        return wide.by_slot(question, classes, answers, slots.slotted(votes), votes.label, method)
+        return wide.by_slot(question, answers, slots.slotted(votes), votes.label, method)
     fit = AGGREGATORS[method](votes)
     counts = votes.counts()
     stored = {
@@ -118,11 +117,12 @@ def class_figures(votes: Votes, counts: np.ndarray, answer: np.ndarray, classes:
     }
 
 
-def by_set(question: Asked, classes: list[str], answers: Answers, known: Mapping[int, Any], method: str) -> QuestionFit:
+def by_set(question: Asked, answers: Answers, known: Mapping[int, Any], method: str) -> QuestionFit:
     """Each (task, choice) is a yes-or-no task of the same workers; a worker's matrix is shared by all choices.
 
     Where that would be too many votes, the crowd is learned, and its agreement told, from some of the tasks.
     """
+    classes = question.classes
     some = _some(answers, len(answers.answer) * min(len(classes), slots.MANY), known)
     rows = [index for index, answer in enumerate(some.answer) if isinstance(answer, list)]
     pairs = _pairs(classes, some, rows, known)
@@ -152,7 +152,7 @@ def by_set(question: Asked, classes: list[str], answers: Answers, known: Mapping
         }
         for index, worker in enumerate(answers.workers)
     }
-    return recombined(question, "set", classes, answers, stored, skills, method)
+    return recombined(question, answers, stored, skills, method)
 
 
 def _some(answers: Answers, votes: int, known: Mapping[int, Any]) -> Answers:

@@ -20,7 +20,7 @@ from django.utils import timezone
 from labeling import webhooks
 from labeling.aggregation.combine import Combined
 from labeling.collecting import suggestions, tasks, workflow
-from labeling.consensus.base import Judgments, QuestionFit, classes_of
+from labeling.consensus.base import Judgments, QuestionFit
 from labeling.consensus.question_fit import fit_question
 from labeling.heartbeat import beating, silent
 from labeling.models import Consensus, Departure, Gold, Job, Judgment, Membership, Project, Question, Task, WorkerSkill
@@ -158,17 +158,7 @@ def fit_all(
     fits = {}
     for question in asked.questions:
         known = {task: answers[question.key] for task, answers in golds.items() if question.key in answers}
-        found = fit_question(
-            question,
-            classes_of(question),
-            judgments,
-            known,
-            weights,
-            method,
-            beside=beside,
-            hidden=hidden,
-            checks=checks,
-        )
+        found = fit_question(question, judgments, known, weights, method, beside=beside, hidden=hidden, checks=checks)
         if found is not None:
             fits[question.id] = found
             if beside and found.stored.get("figures"):

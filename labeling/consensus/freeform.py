@@ -15,9 +15,13 @@ from labeling.questions.text import plain
 from labeling.surveys.survey import Asked
 
 
-def by_median(
-    question: Asked, classes: list[str], answers: Answers, known: Mapping[int, Any], method: str
-) -> QuestionFit:
+def _stored(question: Asked, method: str, figures: dict[str, Any]) -> dict[str, Any]:
+    """A fit that knows no chances of classes."""
+    empty = {"classes": question.classes, "prior": [], "pooled": None, "accuracy": 1.0}
+    return {"method": method, **empty, "figures": figures}
+
+
+def by_median(question: Asked, answers: Answers, known: Mapping[int, Any], method: str) -> QuestionFit:
     told = np.array([isinstance(answer, int | float) for answer in answers.answer], dtype=bool)
     value = np.array([float(answer) if ok else 0.0 for answer, ok in zip(answers.answer, told, strict=True)])[told]
     task, worker = answers.task[told], answers.worker[told]
@@ -40,15 +44,7 @@ def by_median(
         "percent": number_or_none(percent),
         "krippendorff_alpha": number_or_none(alpha),
     }
-    stored = {
-        "method": "numeric",
-        "classes": classes,
-        "prior": [],
-        "pooled": None,
-        "accuracy": 1.0,
-        "spread": float(f"{crowd:.6g}"),
-        "figures": figures,
-    }
+    stored = {**_stored(question, "numeric", figures), "spread": float(f"{crowd:.6g}")}
     if question.kind == "rating":
         accuracy = numeric.on_step(fit.spread)
     else:
@@ -60,22 +56,13 @@ def by_median(
         }
         for index, person in enumerate(answers.workers)
     }
-    return recombined(question, "median", classes, answers, stored, skills, method)
+    return recombined(question, answers, stored, skills, method)
 
 
-def by_text(
-    question: Asked, classes: list[str], answers: Answers, known: Mapping[int, Any], method: str
-) -> QuestionFit:
+def by_text(question: Asked, answers: Answers, known: Mapping[int, Any], method: str) -> QuestionFit:
     """Texts have no skills of their own: a worker's accuracy is how often it wrote what most did."""
-    stored = {
-        "method": "plurality",
-        "classes": classes,
-        "prior": [],
-        "pooled": None,
-        "accuracy": 1.0,
-        "figures": _text_figures(answers),
-    }
-    fit = recombined(question, "text", classes, answers, stored, {}, method)
+    stored = _stored(question, "plurality", _text_figures(answers))
+    fit = recombined(question, answers, stored, {}, method)
     agreed: dict[int, list[int]] = {}
     for task in answers.tasks:
         best = fit.combined(task).answer
@@ -108,9 +95,7 @@ def _text_figures(answers: Answers) -> dict[str, Any]:
     }
 
 
-def by_boxes(
-    question: Asked, classes: list[str], answers: Answers, known: Mapping[int, Any], method: str
-) -> QuestionFit:
+def by_boxes(question: Asked, answers: Answers, known: Mapping[int, Any], method: str) -> QuestionFit:
     drawn = [
         [
             boxes.Drawn(row.worker, row.answer, row.weight)
@@ -122,18 +107,12 @@ def by_boxes(
     hands = boxes.fit(drawn)
     ious = [boxes.fuse(image, hands).agreement for image in drawn if len(image) > 1]  # one person agrees with nobody
     shared = [value for value in ious if not np.isnan(value)]
-    stored = {
-        "method": "boxes",
-        "classes": classes,
-        "prior": [],
-        "pooled": None,
-        "accuracy": 1.0,
-        "figures": {
-            "tasks": len(answers.tasks),
-            "judgments": sum(map(len, drawn)),
-            "mean_iou": number_or_none(float(np.mean(shared))) if shared else None,
-        },
+    figures = {
+        "tasks": len(answers.tasks),
+        "judgments": sum(map(len, drawn)),
+        "mean_iou": number_or_none(float(np.mean(shared))) if shared else None,
     }
+    stored = _stored(question, "boxes", figures)
     skills = {
         worker: {
             "accuracy": round((hand.finds + 1 - hand.invents) / 2, DIGITS),
@@ -141,4 +120,4 @@ def by_boxes(
         }
         for worker, hand in hands.items()
     }
-    return recombined(question, "boxes", classes, answers, stored, skills, method)
+    return recombined(question, answers, stored, skills, method)

@@ -11,10 +11,9 @@ from typing import Any
 from labeling.consensus.base import Answers, Judgments, QuestionFit, answers_of
 from labeling.consensus.classes import by_class, by_set
 from labeling.consensus.freeform import by_boxes, by_median, by_text
-from labeling.questions import KINDS
 from labeling.surveys.survey import Asked
 
-FITS: dict[str, Callable[[Asked, list[str], Answers, Mapping[int, Any], str], QuestionFit]] = {
+FITS: dict[str, Callable[[Asked, Answers, Mapping[int, Any], str], QuestionFit]] = {
     "class": by_class,
     "set": by_set,
     "median": by_median,
@@ -25,7 +24,6 @@ FITS: dict[str, Callable[[Asked, list[str], Answers, Mapping[int, Any], str], Qu
 
 def fit_question(
     question: Asked,
-    classes: list[str],
     judgments: Judgments,
     known: Mapping[int, Any],
     weights: Mapping[int, float],
@@ -38,7 +36,6 @@ def fit_question(
     """Fit one question; None when nobody answered it.
 
     Args:
-        question, classes: What is asked, and its labels.
         judgments: All of the project.
         known: Task -> its known answer.
         weights: Worker -> how much its votes count, where that is not 1.
@@ -50,4 +47,4 @@ def fit_question(
     answers = answers_of(question.key, judgments, weights, beside, hidden, checks)
     if not answers.tasks:
         return None
-    return FITS[KINDS[question.kind].statistic](question, classes, answers, known, method)
+    return FITS[question.statistic](question, answers, known, method)

@@ -20,10 +20,9 @@ from labeling.aggregation.combine import Combined, Said, combine
 from labeling.collecting import statements, tasks
 from labeling.collecting.statements import Heard, Recorded
 from labeling.consensus import stopping
-from labeling.consensus.base import classes_of, scaled, unpacked
+from labeling.consensus.base import scaled, unpacked
 from labeling.consensus.stopping import TaskState
 from labeling.models import Consensus, Gold, Project, Question, Task
-from labeling.questions import KINDS
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked, Survey
 
@@ -147,9 +146,8 @@ def _combined(
     question: Asked, rows: Iterable[Row], fits: Mapping[int, Any], skills: Mapping[int, Any], method: str
 ) -> Combined | None:
     said = [Said(worker, answers[question.key], weight) for worker, answers, weight in rows if question.key in answers]
-    belief = Belief.read(fits.get(question.id) or {}, classes_of(question), method)
-    statistic = KINDS[question.kind].statistic
-    return combine(statistic, said, scaled(question), belief, skills.get(question.id, {}))
+    belief = Belief.read(fits.get(question.id) or {}, question.classes, method)
+    return combine(question.statistic, said, scaled(question), belief, skills.get(question.id, {}))
 
 
 def _rows(found: Mapping[int, Combined]) -> list[dict[str, Any]]:

@@ -15,10 +15,9 @@ from labeling.aggregation import AGGREGATORS
 from labeling.aggregation.belief import Belief
 from labeling.aggregation.combine import Combined, Said, combine
 from labeling.consensus import fitting
-from labeling.consensus.base import QuestionFit, classes_of, scaled
+from labeling.consensus.base import QuestionFit, scaled
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Judgment, Project
-from labeling.questions import KINDS
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked
 from labeling.words import gettext as _
@@ -92,8 +91,8 @@ def _majority(project: Project, rows: Sequence[Consensus]) -> dict[int, View]:
             for who, answers in said.get(row.task_id, [])
             if question.key in answers
         ]
-        belief = Belief.ignorant(classes_of(question), "majority")
-        combined = combine(KINDS[question.kind].statistic, given, scaled(question), belief, {})
+        belief = Belief.ignorant(question.classes, "majority")
+        combined = combine(question.statistic, given, scaled(question), belief, {})
         if combined is not None:
             found[row.pk] = _view(combined)
     return found

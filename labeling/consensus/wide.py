@@ -32,14 +32,12 @@ from labeling.questions import CANT_TELL
 from labeling.surveys.survey import Asked
 
 
-def by_slot(
-    question: Asked, classes: list[str], answers: Answers, slots: Slots, label: Ints, method: str
-) -> QuestionFit:
+def by_slot(question: Asked, answers: Answers, slots: Slots, label: Ints, method: str) -> QuestionFit:
     """The fit of a wide question; ``label`` [judgments], the class of each vote.
 
     ``stored`` has no prior and no matrices: of so many categories nobody knows them.
     """
-    votes = slots.votes
+    votes, classes = slots.votes, question.classes
     fit = AGGREGATORS[method](votes)
     others = {name: AGGREGATORS[name](votes) for name in others_beside(method, answers)}
     answer = slots.label[np.arange(votes.n_tasks), _named(slots, fit.posterior).argmax(axis=1)]

@@ -24,7 +24,7 @@ from labeling.importing.known.files import MOST_PASSED
 from labeling.importing.said import Said
 from labeling.jobs import NOT_KNOWN, Report
 from labeling.models import Gold, Image, Job, Project, Task
-from labeling.questions import KINDS, BadAnswer
+from labeling.questions import BadAnswer
 from labeling.questions.kind import is_number, is_storable
 from labeling.spellings import written
 from labeling.surveys import survey
@@ -242,8 +242,7 @@ def _folders(question: Asked) -> dict[str, str]:
             "or add a question of one choice to the survey. The images alone come in where images are added."
         )
         raise CrowdtuneError("unsuited", told % {"question": repr(question.key)})
-    classes = KINDS[question.kind].classes(question.options)
-    return {**{key: key for key in classes}, **{name: key for key, name in folders(classes).items()}}
+    return {**{key: key for key in question.classes}, **{name: key for key, name in folders(question.classes).items()}}
 
 
 def _classes(known: Known) -> Any:

@@ -12,6 +12,8 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from labeling.questions import CLASSED, KINDS
+
 MOST_JUDGMENTS = 1000
 MOST_INSTRUCTIONS = 50_000  # characters; they go out with each list of projects
 SHARE = [MinValueValidator(0), MaxValueValidator(1)]
@@ -178,7 +180,7 @@ class CategoryExample(models.Model):
 class QuestionQuerySet(models.QuerySet["Question"]):
     def learnable(self) -> QuestionQuerySet:
         """Those that a classifier can learn, the project's primary question first."""
-        return self.filter(kind__in=["single_choice", "yes_no"], stage="label").order_by("position", "id")
+        return self.filter(kind__in=CLASSED, stage="label").order_by("position", "id")
 
 
 class Question(models.Model):
@@ -202,6 +204,11 @@ class Question(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def statistic(self) -> str:
+        """How judgments of it are combined, as its kind says."""
+        return KINDS[self.kind].statistic
 
     def choices(self) -> list[dict[str, str]]:
         """The answers to choose from, ``[{"key", "name"}]``: the question's own, else the project's categories."""

@@ -20,5 +20,7 @@ KINDS: dict[str, Kind] = {
     "number": NUMBER,
     "boxes": BOXES,
 }
+# Those whose labels are classes: a classifier learns them, and two methods can be told to differ on one.
+CLASSED = [name for name, kind in KINDS.items() if kind.statistic == "class"]
 
-__all__ = ["CANT_TELL", "KINDS", "BadAnswer", "Kind"]
+__all__ = ["CANT_TELL", "CLASSED", "KINDS", "BadAnswer", "Kind"]

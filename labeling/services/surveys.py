@@ -169,15 +169,14 @@ def check_conditions(asked: survey.Survey) -> None:
 
 
 def _check_compared(other: survey.Asked, test: str, value: Any) -> None:
-    statistic = KINDS[other.kind].statistic
     if test in {"equals", "in"}:
         for answer in value if test == "in" else [value]:
             other.check(answer, None, None)
     elif test == "contains":
-        if statistic != "set":
+        if other.statistic != "set":
             raise BadAnswer(_("'contains' is for questions that take several choices."))
         KINDS["single_choice"].answer(value, other.options)
-    elif test in {"at_least", "at_most"} and statistic != "median":
+    elif test in {"at_least", "at_most"} and other.statistic != "median":
         raise BadAnswer(_("%(name)s is for scales and numbers.") % {"name": repr(test)})
 
 

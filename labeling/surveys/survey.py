@@ -51,6 +51,16 @@ class Asked:
     wordnet: Mapping[str, str] = field(default_factory=dict)  # key of a choice -> its WordNet id, where it has one
 
     @property
+    def statistic(self) -> str:
+        """How judgments of it are combined, as its kind says."""
+        return KINDS[self.kind].statistic
+
+    @property
+    def classes(self) -> list[str]:
+        """The labels of its posterior; none where the kind has none."""
+        return KINDS[self.kind].classes(self.options)
+
+    @property
     def is_shuffled(self) -> bool:
         """Whether each task shows the choices in an order of its own; long lists are searched and have none."""
         return bool(self.options.get("shuffle")) and 1 < len(self.options.get("choices", ())) <= MANY_CHOICES

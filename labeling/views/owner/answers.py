@@ -16,7 +16,7 @@ from labeling import bodies
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import AGGREGATOR_NAMES
 from labeling.models import Consensus, Judgment, Project, Question
-from labeling.questions import CANT_TELL, KINDS
+from labeling.questions import CANT_TELL
 from labeling.questions.text import plain
 
 Names = Mapping[str, str]
@@ -121,7 +121,7 @@ def offered(question: Question, names: Names | None = None) -> list[tuple[Any, s
 
 def labels_of(question: Question | None, names: Names) -> list[tuple[str, str]]:
     """What labels can be looked for by: (as an address says it, words)."""
-    if question is None or KINDS[question.kind].statistic in {"median", "text"}:
+    if question is None or question.statistic in {"median", "text"}:
         return []
     return [("yes", _("Yes")), ("no", _("No"))] if question.kind == "yes_no" else list(names.items())[:MOST_LABELS]
 

@@ -96,7 +96,7 @@ class Row:
 
 def is_compared(question: Question | None) -> bool:
     """Whether its labels are classes, of which another method's can be told to be another."""
-    return question is not None and question.kind in {"single_choice", "yes_no"}
+    return question is not None and question.statistic == "class"
 
 
 def _is_behind(answer: Any, view: dict[str, Any]) -> bool:

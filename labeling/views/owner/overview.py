@@ -162,7 +162,7 @@ def _confusion(
     found: dict[str, Any], question: Question | None, names: dict[str, str], project: Project
 ) -> charts.Chart:
     classes = list((question.fit if question else {}).get("classes", []))
-    key = question.key if question and question.kind in {"single_choice", "yes_no"} else ""
+    key = question.key if question and question.statistic == "class" else ""
 
     def behind(label: int, said: int) -> str:
         """The labels of a cell."""

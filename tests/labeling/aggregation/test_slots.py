@@ -106,7 +106,7 @@ def test_a_project_of_the_size_of_imagenets_taxonomy_is_fitted_in_bounded_memory
         judgments.add(task, worker, {"object": names[label]})
     known = {task: names[truth[task]] for task in range(20)}
     tracemalloc.start()
-    found = fit_question(question, names, judgments, known, {}, "adaptive")
+    found = fit_question(question, judgments, known, {}, "adaptive")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found is not None
@@ -162,7 +162,7 @@ def test_sets_of_very_many_choices_are_fitted_on_what_was_chosen() -> None:
             noise = [names[rng.integers(IMAGENET)]] if rng.random() < 0.3 else []
             judgments.add(task, worker, {"object": sorted({*kept, *noise})})
     tracemalloc.start()
-    found = fit_question(question, names, judgments, {0: truth[0]}, {}, "adaptive")
+    found = fit_question(question, judgments, {0: truth[0]}, {}, "adaptive")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found is not None
@@ -182,9 +182,9 @@ def test_of_very_many_sets_some_teach_what_the_crowd_is_like_and_each_is_decided
             judgments.add(task, worker, {"object": [name for name in names if (name in right) == (rng.random() < 0.9)]})
     for worker in range(5, 7):  # who is in no task that teaches but gold
         judgments.add(1399, worker, {"object": truth[1399]})
-    whole = fit_question(question, names, judgments, {1399: truth[1399]}, {}, "adaptive")
+    whole = fit_question(question, judgments, {1399: truth[1399]}, {}, "adaptive")
     monkeypatch.setattr("labeling.consensus.classes.MOST_VOTES", 4000)  # of 20,020
-    some = fit_question(question, names, judgments, {1399: truth[1399]}, {}, "adaptive")
+    some = fit_question(question, judgments, {1399: truth[1399]}, {}, "adaptive")
     assert whole is not None
     assert some is not None
     assert (some.tasks, some.said, some.skills.keys()) == (whole.tasks, whole.said, whole.skills.keys())

@@ -154,7 +154,7 @@ def test_texts_agree_as_categories_of_the_same_words_would_and_who_cannot_tell_s
         for worker, text in enumerate(texts):
             judgments.add(task, worker, {"plate": text})
     question = Asked(1, "plate", "text", "What is written?", "", True, {}, None, "")
-    found = fit_question(question, [], judgments, {}, {}, "adaptive")
+    found = fit_question(question, judgments, {}, {}, "adaptive")
     table = np.array([[2, 1, 0], [0, 2, 0], [0, 0, 1], [1, 1, 2]], dtype=float)
     assert found is not None
     assert found.stored["figures"] == {
@@ -166,7 +166,7 @@ def test_texts_agree_as_categories_of_the_same_words_would_and_who_cannot_tell_s
     }
     nobody = Judgments()
     nobody.add(0, 0, {"plate": "cant_tell"})
-    empty = fit_question(question, [], nobody, {}, {}, "adaptive")
+    empty = fit_question(question, nobody, {}, {}, "adaptive")
     assert empty is not None
     assert (empty.stored["figures"]["judgments"], empty.stored["figures"]["percent"]) == (0, None)
 
@@ -176,6 +176,6 @@ def test_who_cannot_tell_where_a_box_is_is_no_judgment_that_agrees():
     for worker, answer in enumerate(([{"category": "cat", "box": [10, 10, 40, 40]}], "cant_tell")):
         judgments.add(0, worker, {"where": answer})
     question = Asked(1, "where", "boxes", "Where?", "", True, {}, None, "")
-    found = fit_question(question, [], judgments, {}, {}, "adaptive")
+    found = fit_question(question, judgments, {}, {}, "adaptive")
     assert found is not None
     assert found.stored["figures"]["judgments"] == 1
