@@ -20,12 +20,12 @@ from inference.models import Deployment, KeyLimit, Reason, Sample
 from inference.monitoring import figures
 from inference.services.deploying import FIELDS
 from inference.services.jobs import DOWNLOADS
-from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, parsed, whole
+from labeling.api.base import JobStartedSerializer, ProjectView, link, listing, parsed, started
 from labeling.api.choices import Choice
 from labeling.api.paging import CursorPagination
 from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
 from labeling.files.storage import image_url
-from labeling.models import ApiKey, Job, Project
+from labeling.models import ApiKey, Project
 from labeling.services import revoke_key
 
 
@@ -107,7 +107,7 @@ class SampleSerializer(serializers.Serializer):
     created_at = serializers.DateTimeField()
 
     def get_url(self, row: Sample) -> str:
-        return whole(origin_of(self.context["request"]), image_url(row.image))
+        return link(self.context["request"], image_url(row.image))
 
 
 class BatchSerializer(serializers.Serializer):
@@ -254,7 +254,7 @@ class BatchView(ProjectView):
         project = self.project(request, slug)
         values = parsed(BatchSerializer, request)
         job = services.start_batch(project=project, user=request.user, output=values.pop("format"), **values)
-        return _started(job)
+        return started(job)
 
 
 class DownloadView(ProjectView):
@@ -273,8 +273,4 @@ class DownloadView(ProjectView):
         job = services.start_download(
             project=project, user=request.user, output=values["format"], version=values["version"]
         )
-        return _started(job)
-
-
-def _started(job: Job) -> Response:
-    return Response({"job": str(job.pk)}, status=202)
+        return started(job)

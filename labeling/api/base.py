@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django_filters.rest_framework import (
@@ -21,7 +21,7 @@ from django_filters.rest_framework import (
     NumberFilter,
 )
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
-from rest_framework import serializers
+from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -31,10 +31,11 @@ from labeling import bodies
 from labeling.accounts import archived, permissions
 from labeling.accounts.permissions import Right
 from labeling.api.paging import CursorPagination
-from labeling.models import Project, Task
+from labeling.models import Job, Project, Task
 
 CSRF = "csrfmiddlewaretoken"  # of a form that a browser sends
 MOST_UNKNOWN = 20  # that a refusal names
+Row = TypeVar("Row", bound=Model)
 
 
 def project_of(request: Request, slug: str, right: Right, *, even_archived: bool = False) -> Project:
@@ -45,13 +46,24 @@ def project_of(request: Request, slug: str, right: Right, *, even_archived: bool
         PermissionDenied: The caller's role does not allow this.
         CrowdtuneError: project_archived.
     """
-    project = Project.objects.filter(slug=slug).first()
-    if project is None:
-        raise NotFound(_("There is no such project, or you are not a member of it."))
+    told = _("There is no such project, or you are not a member of it.")
+    project = existing(Project.objects.filter(slug=slug), told)
     permissions.require(request.user, project, right)
     if not even_archived:
         archived.refuse_change(project, request.method)
     return project
+
+
+def existing(rows: QuerySet[Row], missing: str) -> Row:
+    """The one row that these are.
+
+    Raises:
+        NotFound: It is none of them, as ``missing`` tells.
+    """
+    row = rows.first()
+    if row is None:
+        raise NotFound(missing)
+    return row
 
 
 class ProjectView(APIView):
@@ -71,9 +83,8 @@ class ProjectView(APIView):
 
     def task(self, request: Request, task_id: int) -> Task:
         """A task by its own address, behind the right in its project."""
-        task = Task.objects.select_related("project", "image").filter(pk=task_id).first()
-        if task is None:
-            raise NotFound(_("There is no such task, or you may not see it."))
+        rows = Task.objects.select_related("project", "image").filter(pk=task_id)
+        task = existing(rows, _("There is no such task, or you may not see it."))
         permissions.require(request.user, task.project, self.right(request))
         archived.refuse_change(task.project, request.method)
         return task
@@ -142,6 +153,11 @@ def whole(origin: str, address: str) -> str:
     return origin + address if address.startswith("/") else address
 
 
+def link(request: Request, address: str) -> str:
+    """``whole``, for the caller of this request."""
+    return whole(origin_of(request), address)
+
+
 def parsed(serializer: type[serializers.Serializer], request: Request, **options: Any) -> dict[str, Any]:
     """The body as the serializer reads it, or a refusal that names each field.
 
@@ -196,3 +212,8 @@ class JobStartedSerializer(serializers.Serializer):
     """Work was started: ask ``/api/v1/jobs/{job}/`` how it goes."""
 
     job = serializers.UUIDField()
+
+
+def started(job: Job) -> Response:
+    """The answer to a call that starts work and does not wait for it."""
+    return Response({"job": str(job.pk)}, status=status.HTTP_202_ACCEPTED)

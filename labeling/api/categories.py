@@ -8,12 +8,11 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import services
-from labeling.api.base import ProjectView, listing, origin_of, parsed, whole
+from labeling.api.base import ProjectView, existing, link, listing, parsed
 from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
 from labeling.files import storage
 from labeling.models import Category, CategoryExample
@@ -28,7 +27,7 @@ class ExampleSerializer(serializers.ModelSerializer):
         read_only_fields = ["id", "width", "height"]
 
     def get_url(self, example: CategoryExample) -> str:
-        return whole(origin_of(self.context["request"]), storage.file_url(example.file))
+        return link(self.context["request"], storage.file_url(example.file))
 
 
 class CategorySerializer(serializers.ModelSerializer):
@@ -98,16 +97,11 @@ class CategoryListView(ProjectView):
 class CategoryBase(ProjectView):
     def category(self, request: Request, slug: str, category_id: int) -> Category:
         rows = self.project(request, slug).categories.select_related("parent", "project")
-        row = rows.filter(pk=category_id).first()
-        if row is None:
-            raise NotFound(_("There is no such category in this project."))
-        return row
+        return existing(rows.filter(pk=category_id), _("There is no such category in this project."))
 
     def example(self, request: Request, slug: str, category_id: int, example_id: int) -> CategoryExample:
-        row = self.category(request, slug, category_id).examples.filter(pk=example_id).first()
-        if row is None:
-            raise NotFound(_("There is no such example of this category."))
-        return row
+        rows = self.category(request, slug, category_id).examples.filter(pk=example_id)
+        return existing(rows, _("There is no such example of this category."))
 
 
 class CategoryView(CategoryBase):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import services
-from labeling.api.base import JobStartedSerializer, ProjectView, parsed
+from labeling.api.base import JobStartedSerializer, ProjectView, parsed, started
 from labeling.api.choices import Choice
 from labeling.api.parsers import MultiPartParser
 from labeling.export import FORMATS
@@ -39,7 +39,7 @@ class ExportView(ProjectView):
         project = self.project(request, slug)
         options = parsed(ExportSerializer, request)
         job = services.start_export(project=project, into=options.pop("format"), user=request.user, options=options)
-        return Response({"job": str(job.id)}, status=status.HTTP_202_ACCEPTED)
+        return started(job)
 
 
 class LabelImportSerializer(serializers.Serializer):
@@ -88,4 +88,4 @@ class LabelImportView(ProjectView):
             question=given["question"],
             user=request.user,
         )
-        return Response({"job": str(job.id)}, status=status.HTTP_202_ACCEPTED)
+        return started(job)

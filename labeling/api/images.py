@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 
 from labeling import bodies, jobs, services
 from labeling.accounts import permissions
-from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, unknown, whole
+from labeling.api.base import JobStartedSerializer, ProjectView, existing, link, listing, started, unknown
 from labeling.api.choices import Choice, FilterSet
 from labeling.api.filters import TrueOrFalse
 from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
@@ -52,10 +52,10 @@ class ImageSerializer(serializers.ModelSerializer):
         ]
 
     def get_url(self, image: Image) -> str:
-        return whole(origin_of(self.context["request"]), storage.image_url(image))
+        return link(self.context["request"], storage.image_url(image))
 
     def get_thumbnail_url(self, image: Image) -> str:
-        return whole(origin_of(self.context["request"]), storage.image_url(image, "thumbnail"))
+        return link(self.context["request"], storage.image_url(image, "thumbnail"))
 
 
 TELLING = {"state", "is_gold"}  # what a list by these would tell of gold, whose tasks are closed from the first
@@ -146,7 +146,7 @@ class ImageListView(ProjectView):
             source=str(data.get("source") or "")[:100],
             gold=_gold(data.get("gold")),
         )
-        return Response({"job": str(job.id)}, status=status.HTTP_202_ACCEPTED)
+        return started(job)
 
 
 def _gold(value: Any) -> Any:
@@ -178,11 +178,8 @@ class ImageDetailView(ProjectView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _image(self, request: Request, slug: str, image_id: int) -> Image:
-        project = self.project(request, slug)
-        image = Image.objects.filter(project=project, pk=image_id).first()
-        if image is None:
-            raise NotFound(_("There is no such image in this project."))
-        return image
+        rows = Image.objects.filter(project=self.project(request, slug), pk=image_id)
+        return existing(rows, _("There is no such image in this project."))
 
 
 class JobErrorSerializer(serializers.Serializer):
@@ -217,7 +214,7 @@ class JobSerializer(serializers.ModelSerializer):
         # Signed anew at each look: an address that was kept would be over after a day or two.
         if "file" in data["result"]:
             name = data["result"]["file"]
-            url = whole(origin_of(self.context["request"]), storage.file_url(name))
+            url = link(self.context["request"], storage.file_url(name))
             data["result"] = {**data["result"], "url": url}
         return data
 

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import figures
-from labeling.api.base import ProjectView, listing, origin_of, whole
+from labeling.api.base import ProjectView, link, listing
 from labeling.api.choices import FilterSet
 from labeling.api.filters import TrueOrFalse
 from labeling.collecting import workflow
@@ -43,7 +43,7 @@ class LabelSerializer(serializers.Serializer):
 
     def to_representation(self, instance: Consensus) -> dict[str, Any]:
         task: Task = instance.task
-        address = whole(origin_of(self.context["request"]), storage.image_url(task.image))
+        address = link(self.context["request"], storage.image_url(task.image))
         return {
             "id": instance.pk,
             "task": task.pk,

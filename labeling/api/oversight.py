@@ -11,13 +11,12 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import services
 from labeling.accounts import earnings, people
-from labeling.api.base import ProjectView, listing, parsed
+from labeling.api.base import ProjectView, existing, listing, parsed
 from labeling.api.choices import Choice
 from labeling.cells import plain
 from labeling.models import Appeal, AuditEntry, Project, Rule, Webhook, WebhookDelivery
@@ -66,10 +65,8 @@ class RuleView(ProjectView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _rule(self, request: Request, slug: str, rule_id: int) -> Rule:
-        rule = Rule.objects.filter(project=self.project(request, slug), pk=rule_id).select_related("project").first()
-        if rule is None:
-            raise NotFound(_("There is no such rule in this project."))
-        return rule
+        rows = Rule.objects.filter(project=self.project(request, slug), pk=rule_id).select_related("project")
+        return existing(rows, _("There is no such rule in this project."))
 
 
 class WebhookSerializer(serializers.ModelSerializer):
@@ -135,10 +132,8 @@ class DeliverySerializer(serializers.ModelSerializer):
 
 
 def _hook(project: Project, webhook_id: int) -> Webhook:
-    hook = Webhook.objects.filter(project=project, pk=webhook_id).select_related("project").first()
-    if hook is None:
-        raise NotFound(_("There is no such webhook in this project."))
-    return hook
+    rows = Webhook.objects.filter(project=project, pk=webhook_id).select_related("project")
+    return existing(rows, _("There is no such webhook in this project."))
 
 
 class WebhookView(ProjectView):
@@ -265,9 +260,8 @@ class AppealView(ProjectView):
     )
     def post(self, request: Request, slug: str, appeal_id: int) -> Response:
         rows = Appeal.objects.filter(membership__project=self.project(request, slug), pk=appeal_id)
-        appeal = rows.select_related("membership__user", "membership__project").first()
-        if appeal is None:
-            raise NotFound(_("There is no such appeal in this project."))
+        rows = rows.select_related("membership__user", "membership__project")
+        appeal = existing(rows, _("There is no such appeal in this project."))
         decided = services.decide_appeal(appeal=appeal, by=request.user, **parsed(VerdictSerializer, request))
         return Response(AppealSerializer(decided).data)
 

@@ -9,13 +9,12 @@ from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import services
 from labeling.accounts import people
-from labeling.api.base import JobStartedSerializer, ProjectView, listing, origin_of, parsed, whole
+from labeling.api.base import JobStartedSerializer, ProjectView, existing, link, listing, parsed, started
 from labeling.api.choices import Choice, FilterSet
 from labeling.api.filters import Since, TrueOrFalse
 from labeling.api.parsers import BodyParser, FormParser, JSONParser, MultiPartParser
@@ -35,7 +34,7 @@ class TaskImageSerializer(serializers.ModelSerializer):
         fields = ["id", "name", "url"]
 
     def get_url(self, image: Image) -> str:
-        return whole(origin_of(self.context["request"]), storage.image_url(image))
+        return link(self.context["request"], storage.image_url(image))
 
 
 class TaskSerializer(serializers.ModelSerializer):
@@ -115,7 +114,7 @@ class TaskChangeView(ProjectView):
         job = services.change_tasks(
             project=project, user=request.user, question=question, change=change, where=wishes, count=count
         )
-        return Response({"job": str(job.id)}, status=status.HTTP_202_ACCEPTED)
+        return started(job)
 
 
 class TaskView(ProjectView):
@@ -156,9 +155,8 @@ class TaskGoldView(ProjectView):
 
     @extend_schema(operation_id="read_gold", tags=["tasks"], responses=GoldSerializer)
     def get(self, request: Request, task_id: int) -> Response:
-        gold = Gold.objects.filter(task=self.task(request, task_id)).first()
-        if gold is None:
-            raise NotFound(_("This task's answer is not known: it is no gold."))
+        rows = Gold.objects.filter(task=self.task(request, task_id))
+        gold = existing(rows, _("This task's answer is not known: it is no gold."))
         return Response(GoldSerializer(gold).data)
 
     @extend_schema(operation_id="set_gold", tags=["tasks"], request=GoldSerializer, responses=GoldSerializer)
@@ -296,4 +294,4 @@ class JudgmentImportView(ProjectView):
                 "invalid", _("Send one CSV or JSONL file as `file`; got %(files)s files.") % {"files": len(files)}
             )
         job = services.import_judgments(project=project, file=files[0], user=request.user)
-        return Response({"job": str(job.id)}, status=status.HTTP_202_ACCEPTED)
+        return started(job)

@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from labeling import services
 from labeling.accounts import people, permissions
-from labeling.api.base import ProjectView, listing, origin_of, parsed, whole
+from labeling.api.base import ProjectView, link, listing, parsed
 from labeling.api.choices import Choice, FilterSet
 from labeling.models import Membership, Project, Role
 
@@ -161,7 +161,7 @@ class InviteView(ProjectView):
 
 def _invite(request: Request, project: Project) -> dict[str, Any]:
     """The link whole, as it is sent to people."""
-    return {"invite": project.invite, "url": whole(origin_of(request), reverse("invitation", args=[project.invite]))}
+    return {"invite": project.invite, "url": link(request, reverse("invitation", args=[project.invite]))}
 
 
 class JoinedSerializer(serializers.Serializer):

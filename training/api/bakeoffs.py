@@ -8,12 +8,11 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.api.base import JobStartedSerializer, parsed, project_of
+from labeling.api.base import JobStartedSerializer, existing, parsed, project_of, started
 from labeling.api.choices import Choice
 from labeling.models import Job
 from training import services
@@ -97,7 +96,7 @@ class BakeOffs(APIView):
         job = services.start_bake_off(
             project=project, candidates=[dict(one) for one in body["candidates"]], requested_by=request.user
         )
-        return Response({"job": job.pk}, status=202)
+        return started(job)
 
 
 class OneBakeOff(APIView):
@@ -120,7 +119,5 @@ class UseCandidate(APIView):
 
 
 def _job(request: Request, slug: str, job_id: UUID, right: Any) -> Job:
-    job = Job.objects.filter(project=project_of(request, slug, right), kind=KIND, pk=job_id).first()
-    if job is None:
-        raise NotFound(_("There is no such comparison in this project."))
-    return job
+    rows = Job.objects.filter(project=project_of(request, slug, right), kind=KIND, pk=job_id)
+    return existing(rows, _("There is no such comparison in this project."))

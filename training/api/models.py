@@ -8,12 +8,11 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, status
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.api.base import listing, parsed, project_of
+from labeling.api.base import existing, listing, parsed, project_of
 from labeling.models import Project
 from training import services
 from training.api.serializers import BackboneSerializer, ReasonRequest, VersionRow, VersionSerializer
@@ -93,10 +92,8 @@ class Backbones(APIView):
 
 
 def version_of(project: Project, number: int) -> ModelVersion:
-    version = ModelVersion.objects.filter(project=project, number=number).select_related("run__snapshot").first()
-    if version is None:
-        raise NotFound(_("%(name)s has no model version %(number)s.") % {"name": project.name, "number": number})
-    return version
+    rows = ModelVersion.objects.filter(project=project, number=number).select_related("run__snapshot")
+    return existing(rows, _("%(name)s has no model version %(number)s.") % {"name": project.name, "number": number})
 
 
 def _reason(request: Request) -> str:

@@ -8,13 +8,12 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.accounts.permissions import require
-from labeling.api.base import parsed, project_of
+from labeling.api.base import existing, parsed, project_of
 from labeling.api.paging import CursorPagination
 from training import services
 from training.api.serializers import DecisionSerializer, PolicySerializer, RunRequest, RunRow, RunSerializer
@@ -100,8 +99,7 @@ class NextRun(APIView):
 
 def run_of(request: Request, run_id: UUID, right: Any) -> TrainingRun:
     """The run, if the caller has the right in its project."""
-    run = _RUNS.filter(pk=run_id).first()
-    if run is None:
-        raise NotFound(_("There is no such training run, or you are not a member of its project."))
+    told = _("There is no such training run, or you are not a member of its project.")
+    run = existing(_RUNS.filter(pk=run_id), told)
     require(request.user, run.project, right)
     return run

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from labeling import jobs
 from labeling.models import Job, Project
 from labeling.views.numbers import whole
-from labeling.views.owner.context import load_project, project_context, refusals
+from labeling.views.owner.context import context_of, load_project, refusals
 from training import plots, services
 from training.learning.networks import weights
 from training.models import FROM_SCRATCH, Snapshot
@@ -39,8 +39,9 @@ COURSE = ((FROM_SCRATCH, True), *RECIPES[:4])
 
 @login_required
 def bake_off(request: HttpRequest, slug: str) -> HttpResponse:
-    context = project_context(request, slug, tab="training")
-    usable = [entry for entry in table.entries(settings.KERAS_HOME, context["project"]) if entry.is_usable]
+    project = load_project(request, slug)
+    context = context_of(request, project, tab="training")
+    usable = [entry for entry in table.entries(settings.KERAS_HOME, project) if entry.is_usable]
     best = weights.best_available(settings.KERAS_HOME)
     usable.sort(key=lambda entry: entry.key != best)  # it comes first, and so is among those that are ticked
     context.update(
@@ -50,7 +51,7 @@ def bake_off(request: HttpRequest, slug: str) -> HttpResponse:
         ],
         course=[f"{recipe}:{augmentation:d}" for recipe, augmentation in COURSE],
         course_on=next((entry for entry in usable if entry.key == best), None),
-        **_last(context["project"]),
+        **_last(project),
     )
     return render(request, "training/bakeoff.html", context)
 

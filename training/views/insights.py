@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from labeling.files import storage
 from labeling.models import Image, Project, Task
 from labeling.views.numbers import whole
-from labeling.views.owner.context import load_project, project_context, refusals
+from labeling.views.owner.context import context_of, load_project, refusals
 from training import services
 from training.features import heldout as heldout_images
 from training.features import insights as looking
@@ -33,8 +33,8 @@ HELD_OUT_SHOWN = 96
 @login_required
 def insights(request: HttpRequest, slug: str) -> HttpResponse:
     """``?version=`` chooses a version (else the champion), ``?image=`` the image to look at (else a doubtful one)."""
-    context = project_context(request, slug, tab="models")
-    project = context["project"]
+    project = load_project(request, slug)
+    context = context_of(request, project, tab="models")
     version = _version(project, request.GET.get("version", ""))
     context["version"] = version
     if version is not None:
@@ -92,8 +92,9 @@ def picture(request: HttpRequest, slug: str, number: int, image_id: int, name: s
 @login_required
 def heldout(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """The images behind a cell of a version's confusion matrix: ``?label=`` of them, and what it ``said``."""
-    context = project_context(request, slug, tab="models")
-    rows = ModelVersion.objects.filter(project=context["project"]).select_related("run__snapshot__question")
+    project = load_project(request, slug)
+    context = context_of(request, project, tab="models")
+    rows = ModelVersion.objects.filter(project=project).select_related("run__snapshot__question")
     version = get_object_or_404(rows, number=number)
     label, said = request.GET.get("label", ""), request.GET.get("said", "")
     if not {label, said} <= set(version.categories):

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from markdown_it import MarkdownIt
 
 from labeling.models import Project
-from labeling.views.owner.context import load_project, project_context, refusals
+from labeling.views.owner.context import context_of, load_project, refusals
 from training import outlook, plots, services
 from training.models import AliasChange, ModelVersion
 from training.snapshots import labels
@@ -33,8 +33,8 @@ def models(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _versions_page(request: HttpRequest, slug: str, status: int = 200) -> HttpResponse:
-    context = project_context(request, slug, tab="models")
-    project = context["project"]
+    project = load_project(request, slug)
+    context = context_of(request, project, tab="models")
     versions = list(ModelVersion.objects.filter(project=project).summarised().order_by("-number")[:VERSIONS_SHOWN])
     context.update(
         titles=titles_of(version.run for version in versions),
@@ -54,12 +54,13 @@ def _versions_page(request: HttpRequest, slug: str, status: int = 200) -> HttpRe
 @login_required
 def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """The version's model card as a page."""
-    context = project_context(request, slug, tab="models")
-    row = version_of(context["project"], number)
+    project = load_project(request, slug)
+    context = context_of(request, project, tab="models")
+    row = version_of(project, number)
     names = labels.category_names(row.run.snapshot.question)
     context.update(
         version=row,
-        champion=champions.champion_of(context["project"]),
+        champion=champions.champion_of(project),
         balance=plots.class_balance(row.run.snapshot, names),
         markdown=(markdown := card.card_of(row.manifest)),
         card=_read(markdown),

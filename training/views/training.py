@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from labeling.models import Project
-from labeling.views.owner.context import context_of, load_project, project_context, refusals
+from labeling.views.owner.context import context_of, load_project, refusals
 from training import plots, services
 from training.forms import PolicyForm, RunForm
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
@@ -31,8 +31,8 @@ VERSIONS_SHOWN = 50
 
 @login_required
 def training(request: HttpRequest, slug: str) -> HttpResponse:
-    context = project_context(request, slug, tab="training")
-    project = context["project"]
+    project = load_project(request, slug)
+    context = context_of(request, project, tab="training")
     policy = TrainingPolicy.of(project)
     context.update(
         run_form=RunForm(
@@ -132,7 +132,7 @@ def policy(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug, "manage")
     form = PolicyForm(request.POST, instance=TrainingPolicy.of(project))
     if not form.is_valid():
-        context = project_context(request, slug, tab="training", policy_form=form, run_form=RunForm(project=project))
+        context = context_of(request, project, tab="training", policy_form=form, run_form=RunForm(project=project))
         context |= _now(project) | _runs(project) | progress_of(newest_versions(project))
         return render(request, "training/training.html", context, status=400)
     with refusals(request):

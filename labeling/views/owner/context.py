@@ -69,15 +69,8 @@ def load_project(request: HttpRequest, slug: str, right: Right = "manage", *, ev
     return project
 
 
-def project_context(
-    request: HttpRequest, slug: str, *, tab: str, right: Right = "manage", **more: Any
-) -> dict[str, Any]:
-    """The context of a template that extends ``projects/base.html``."""
-    return context_of(request, load_project(request, slug, right), tab=tab, **more)
-
-
 def context_of(request: HttpRequest, project: Project, *, tab: str, **more: Any) -> dict[str, Any]:
-    """The same, where the project was loaded before."""
+    """The context of a template that extends ``projects/base.html``."""
     role = role_of(request.user, project)
     manages = role is not None and RANK[Role(role)] >= RANK[Role.MANAGER]
     tabs = [

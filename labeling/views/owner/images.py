@@ -26,7 +26,7 @@ from labeling.forms.images import AddImagesForm
 from labeling.models import Consensus, Gold, Image, Project, Question, Task
 from labeling.views.owner import keyset
 from labeling.views.owner.answers import labels_of, main_question, names_of, read_all, say
-from labeling.views.owner.context import context_of, load_project, project_context, refusals, still_there
+from labeling.views.owner.context import context_of, load_project, refusals, still_there
 from labeling.views.owner.jobs import running_jobs
 from labeling.views.owner.provenance import story
 
@@ -63,8 +63,8 @@ class ImageFilter(forms.Form):
 
 @login_required
 def images(request: HttpRequest, slug: str) -> HttpResponse:
-    context = project_context(request, slug, tab="images", right="review")
-    project = context["project"]
+    project = load_project(request, slug, "review")
+    context = context_of(request, project, tab="images")
     question = main_question(project)
     names = names_of(question)
     chosen = ImageFilter(request.GET)

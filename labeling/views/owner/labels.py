@@ -26,8 +26,8 @@ from labeling.forms.settings import AGGREGATOR_NAMES
 from labeling.models import Consensus, Project, Question, Task
 from labeling.models.judgment import TIE
 from labeling.views.owner import keyset
-from labeling.views.owner.answers import labels_of, names_of, say, say_method
-from labeling.views.owner.context import load_project, project_context, refusals
+from labeling.views.owner.answers import labels_of, main_question, names_of, say, say_method
+from labeling.views.owner.context import context_of, load_project, refusals
 from labeling.views.owner.jobs import running_jobs
 from labeling.views.owner.transfer import ImportForm, format_choices
 
@@ -106,14 +106,13 @@ def _is_behind(answer: Any, view: dict[str, Any]) -> bool:
 
 @login_required
 def labels(request: HttpRequest, slug: str) -> HttpResponse:
-    context = project_context(request, slug, tab="labels", right="review")
-    project = context["project"]
+    project = load_project(request, slug, "review")
+    context = context_of(request, project, tab="labels")
     chosen = LabelFilter(request.GET)
     chosen.is_valid()
     data = chosen.cleaned_data
     questions = list(project.questions.order_by("position", "id"))
-    question = next((q for q in questions if q.key == data.get("question")), None) or project.primary_question()
-    question = question or (questions[0] if questions else None)
+    question = next((q for q in questions if q.key == data.get("question")), None) or main_question(project)
     names = names_of(question)
     where = chosen.where()
     # Fetched beside and not joined: before a join the database sorts whole rows of the project, not the page's best.

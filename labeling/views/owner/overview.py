@@ -27,7 +27,7 @@ from labeling.consensus import stopping
 from labeling.models import Consensus, Judgment, Project, Question
 from labeling.surveys import tongues
 from labeling.views.owner.answers import main_question, names_of, say
-from labeling.views.owner.context import context_of, load_project, project_context
+from labeling.views.owner.context import context_of, load_project
 from labeling.views.owner.steps import next_steps
 
 LEAST_GOLD = 10  # images from which on they say how often labels are right
@@ -39,8 +39,8 @@ CHOSEN = {"single_choice", "yes_no", "rating"}  # kinds whose label is one answe
 
 @login_required
 def overview(request: HttpRequest, slug: str) -> HttpResponse:
-    context = project_context(request, slug, tab="overview", right="review")
-    project = context["project"]
+    project = load_project(request, slug, "review")
+    context = context_of(request, project, tab="overview")
     context["in_stages"] = project.workflow == Project.Workflow.THREE_STAGE_BOXES
     context["steps"] = next_steps(project, manages=context["manages"])
     context["cut_short"] = cut_short = figures.cut_short(project)[project.pk]

@@ -21,7 +21,7 @@ from labeling.models import Consensus, Gold, Membership, Project, Role, Task
 from labeling.questions import CANT_TELL
 from labeling.views.numbers import whole
 from labeling.views.owner.answers import Names, is_taken, names_of, offered, read
-from labeling.views.owner.context import load_project, project_context, refusals, still_there
+from labeling.views.owner.context import context_of, load_project, refusals, still_there
 from labeling.views.owner.provenance import Verdict, story
 
 # A reviewer decides by one key, 1 to 9.
@@ -36,8 +36,8 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     manager says is right becomes known, without a look at what others have said. Such images are hard, so these answers
     check labels, and nobody is measured by them.
     """
-    context = project_context(request, slug, tab="review", right="review")
-    project = context["project"]
+    project = load_project(request, slug, "review")
+    context = context_of(request, project, tab="review")
     differs = next((one for one in project.questions.all() if one.key == request.GET.get("differs")), None)
     order, queue = ("random", tasks.differing(differs)) if differs else ("id", tasks.disputed(project))
     queue, waiting = queue.select_related("image").order_by(order), tasks.counted(queue)

@@ -15,7 +15,7 @@ from labeling.errors import CrowdtuneError
 from labeling.forms.settings import SettingsForm
 from labeling.models import AuditEntry, Task
 from labeling.views.owner import keyset
-from labeling.views.owner.context import context_of, load_project, project_context
+from labeling.views.owner.context import context_of, load_project
 from labeling.views.owner.jobs import running_jobs
 
 JOBS = ("follow_bounds",)
@@ -54,11 +54,12 @@ def refuse(form: Any, error: CrowdtuneError) -> None:
 @login_required
 def log(request: HttpRequest, slug: str) -> HttpResponse:
     """Who changed what, from what to what."""
-    context = project_context(request, slug, tab="settings", section="log")
-    entries = AuditEntry.objects.filter(project=context["project"]).select_related("user")
+    project = load_project(request, slug)
+    context = context_of(request, project, tab="settings", section="log")
+    entries = AuditEntry.objects.filter(project=project).select_related("user")
     context["page"] = keyset.page(request, entries, size=50)
     tasks = {entry.changes["task"] for entry in context["page"].rows if isinstance(entry.changes.get("task"), int)}
-    images = dict(Task.objects.filter(project=context["project"], pk__in=tasks).values_list("pk", "image_id"))
+    images = dict(Task.objects.filter(project=project, pk__in=tasks).values_list("pk", "image_id"))
     context["entries"] = [
         (
             entry,

@@ -20,7 +20,7 @@ from labeling.files import storage
 from labeling.models import Consensus, Project, Task
 from labeling.views.owner import keyset
 from labeling.views.owner.answers import main_question, names_of, say
-from labeling.views.owner.context import load_project, project_context, refusals
+from labeling.views.owner.context import context_of, load_project, refusals
 
 ORDERS = {
     "-id": gettext_lazy("Newest first"),
@@ -47,8 +47,8 @@ class TaskFilter(forms.Form):
 
 @login_required
 def tasks(request: HttpRequest, slug: str) -> HttpResponse:
-    context = project_context(request, slug, tab="tasks", right="review")
-    project = context["project"]
+    project = load_project(request, slug, "review")
+    context = context_of(request, project, tab="tasks")
     chosen = TaskFilter(request.GET)
     chosen.is_valid()
     data = chosen.cleaned_data

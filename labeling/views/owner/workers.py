@@ -22,7 +22,7 @@ from labeling.accounts import people, permissions
 from labeling.collecting.phases import test_share
 from labeling.models import Appeal, Judgment, Membership, Project, Role, RuleEvent, WorkerSkill
 from labeling.views.owner.answers import names_of, say
-from labeling.views.owner.context import context_of, load_project, project_context, refusals
+from labeling.views.owner.context import context_of, load_project, refusals
 from labeling.views.owner.provenance import in_order
 
 ROLES = [(role.value, role.label) for role in (Role.WORKER, Role.REVIEWER, Role.MANAGER)]
@@ -46,8 +46,8 @@ class WorkerFilter(forms.Form):
 
 @login_required
 def workers(request: HttpRequest, slug: str) -> HttpResponse:
-    context = project_context(request, slug, tab="workers")
-    project = context["project"]
+    project = load_project(request, slug)
+    context = context_of(request, project, tab="workers")
     chosen = WorkerFilter(request.GET)
     chosen.is_valid()
     behind = doubts.far_behind(project)
