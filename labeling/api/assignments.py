@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
-from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -19,6 +19,7 @@ from labeling.api.base import ProjectView, origin_of, parsed, unfolded, whole
 from labeling.collecting.leases import Lease
 from labeling.files import storage
 from labeling.models import Assignment, Project
+from labeling.services.claims import no_assignment
 from labeling.surveys import survey
 from labeling.surveys.asked_in import of_answer, worded
 
@@ -161,7 +162,7 @@ def check_key(request: Request, assignment_id: uuid.UUID) -> None:
         raise PermissionDenied(_("This key does not have the scope 'label'; make one that has."))
     project_id = getattr(request.auth, "project_id", None)
     if project_id is not None and not Assignment.objects.filter(pk=assignment_id, project_id=project_id).exists():
-        raise NotFound(_("There is no such assignment of yours: its image may be gone."))
+        raise no_assignment()
 
 
 class AssignmentListView(ProjectView):
@@ -200,7 +201,7 @@ class AssignmentView(APIView):
         mine = Assignment.objects.filter(pk=assignment_id, worker_id=request.user.pk)
         row = mine.select_related("project").first()
         if row is None or not permissions.key_opens(request.user, row.project):
-            raise NotFound(_("There is no such assignment of yours: its image may be gone."))
+            raise no_assignment()
         return Response({"id": str(row.pk), "state": row.state})
 
 
@@ -279,5 +280,5 @@ class UndoView(ProjectView):
         assignment, answers = services.undo_last(project=project, worker=request.user)
         lease = services.find_lease(project=project, worker=request.user, assignment_id=assignment.pk)
         if lease is None:
-            raise NotFound(_("There is no such assignment of yours: its image may be gone."))
+            raise no_assignment()
         return Response({"assignment": shown(request, project, lease, []), "answers": answers})

@@ -149,7 +149,7 @@ def survey_document(project: Project, *, whole: bool) -> dict[str, Any]:
 
     Translations are told of one project, ``whole``; a list of many would be long.
     """
-    document = project.survey_versions.get(version=project.survey_version).document
+    document = project.frozen_survey()
     shown = {
         "categories": [row["key"] for row in document["categories"][: survey.MANY_CHOICES]],
         "questions": document["questions"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import secrets
+from typing import Any
 
 from django.conf import settings
 from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
@@ -119,6 +120,11 @@ class Project(models.Model):
     def primary_question(self) -> Question | None:
         """The question a classifier learns: the first that has one answer out of several."""
         return self.questions.learnable().first()
+
+    def frozen_survey(self) -> dict[str, Any]:
+        """The document of the survey's version; empty before there is the first."""
+        rows = self.survey_versions.filter(version=self.survey_version)
+        return rows.values_list("document", flat=True).first() or {}
 
     @property
     def finished(self) -> tuple[int, int]:

@@ -121,6 +121,10 @@ def release_assignment(*, assignment_id: uuid.UUID, worker: Any, reason: str = "
     _end(assignment_id, worker, State.EXPIRED if reason == LEFT else State.RELEASED, reason)
 
 
+def no_assignment() -> CrowdtuneError:
+    return CrowdtuneError("not_found", _("There is no such assignment of yours: its image may be gone."), 404)
+
+
 def _end(assignment_id: uuid.UUID, worker: Any, state: str, reason: str) -> tuple[int, int] | None:
     """None when it was in this state already: saying it twice is saying it once."""
     # The page's script says so in English, whatever language the person reads; people's own words stay theirs.
@@ -130,7 +134,7 @@ def _end(assignment_id: uuid.UUID, worker: Any, state: str, reason: str) -> tupl
         return ended
     found = Assignment.objects.filter(pk=assignment_id, worker_id=worker.pk).values_list("state", flat=True).first()
     if found is None:
-        raise CrowdtuneError("not_found", _("There is no such assignment of yours: its image may be gone."), 404)
+        raise no_assignment()
     if found in {state, Assignment.State.EXPIRED}:
         return None
     raise CrowdtuneError(

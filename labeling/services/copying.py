@@ -34,8 +34,7 @@ def copy_project(*, project: Project, user: User, name: str = "", others: Sequen
     Raises:
         CrowdtuneError: invalid or bad_survey, where a setting was stored under a bound that there is no more.
     """
-    version = project.survey_versions.get(version=project.survey_version)
-    asked = version.document
+    asked = project.frozen_survey()
     copy = create_project(
         owner=user,
         name=name.strip() or (_("Copy of %(name)s") % {"name": project.name})[:LONGEST_NAME],
@@ -50,9 +49,8 @@ def copy_project(*, project: Project, user: User, name: str = "", others: Sequen
         add_rule(project=copy, user=user, **model_to_dict(rule, RULE_FIELDS))
     for other in others:
         other(project, copy, user)
-    audit.write(
-        project=copy, user=user, action="copied_from", changes={"project": project.slug, "version": version.version}
-    )
+    origin = {"project": project.slug, "version": project.survey_version}
+    audit.write(project=copy, user=user, action="copied_from", changes=origin)
     audit.write(project=project, user=user, action="copied", changes={"project": copy.slug})
     copy.refresh_from_db()
     return copy

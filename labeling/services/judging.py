@@ -33,7 +33,7 @@ from labeling.collecting.statements import Recorded
 from labeling.consensus.update import update_answered, update_task, weigh
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Task
-from labeling.services.claims import refuse_paused
+from labeling.services.claims import no_assignment, refuse_paused
 from labeling.surveys import survey
 from labeling.surveys.asked_in import AskedIn, as_written
 from labeling.words import gettext as _
@@ -59,7 +59,7 @@ def submit_judgment(
     """
     lease = lookups.leased(assignment_id=assignment_id, worker_id=worker.pk)
     if lease is None:
-        raise CrowdtuneError("not_found", _("There is no such assignment of yours: its image may be gone."), 404)
+        raise no_assignment()
     return submit_leased(lease=lease, answers=answers, seconds=seconds, language=language)
 
 

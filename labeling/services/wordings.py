@@ -21,13 +21,13 @@ def stored_wordings(project: Project) -> dict[str, Any]:
     ``outdated`` are the names of texts, by language, whose original has changed since they were translated, and
     ``instructions`` are those that its translations are of.
     """
-    found = project.survey_versions.filter(version=project.survey_version).values_list("document", flat=True).first()
-    return {part: found[part] for part in PARTS if found and part in found}
+    found = project.frozen_survey()
+    return {part: found[part] for part in PARTS if part in found}
 
 
 def progress_of(project: Project) -> list[dict[str, Any]]:
     """Each language of the survey, how many of its texts have a translation, and how many are out of date."""
-    document = project.survey_versions.get(version=project.survey_version).document
+    document = project.frozen_survey()
     found = []
     for code, words in document.get("translations", {}).items():
         asked = translations.to_translate(document, project.instructions, code)
@@ -64,8 +64,7 @@ def wordings_after(
     Raises:
         CrowdtuneError: bad_survey.
     """
-    before = project.survey_versions.filter(version=project.survey_version).values_list("document", flat=True).first()
-    before = before or {}
+    before = project.frozen_survey()
     renamed = translations.renamed_sections(before, document) if before else {}
     found = translations.kept(before.get("translations", {}), document, renamed)
     try:

@@ -8,8 +8,6 @@ from django import template
 from django.utils.safestring import mark_safe
 
 from labeling.charts import Chart
-from labeling.charts.scale import say_number
-from labeling.templatetags import ui
 
 register = template.Library()
 
@@ -25,13 +23,3 @@ def meter(share: float | None, name: str) -> dict[str, Any]:
     """A bar from 0 to 1."""
     value = min(max(share or 0.0, 0.0), 1.0)
     return {"percent": round(value * 100, 1), "name": name}
-
-
-@register.filter
-def compact(value: float | None) -> str:
-    """12345 -> 12.35k; a dash where there is no number."""
-    return "–" if value is None else say_number(float(value))
-
-
-register.filter("percent", ui.percent)
-register.filter("duration", ui.duration)

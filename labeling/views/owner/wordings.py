@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -20,7 +19,7 @@ from labeling.surveys import tongues
 from labeling.surveys.translations import to_translate
 from labeling.views.numbers import whole
 from labeling.views.owner.context import context_of, load_project
-from labeling.views.owner.survey import still_seen
+from labeling.views.owner.survey import still_seen, tell_saved
 
 SHOWN = 300  # texts on one page; the others are in the table
 MOST_BYTES = 20 * 2**20
@@ -30,7 +29,7 @@ MOST_BYTES = 20 * 2**20
 def wordings(request: HttpRequest, slug: str) -> HttpResponse:
     """Choose a language and word the survey in it; say which one it is written in."""
     project = load_project(request, slug)
-    document = _document(project)
+    document = project.frozen_survey()
     code = _code(request, document)
     if request.method != "POST":
         return _page(request, project, document, code)
@@ -49,15 +48,9 @@ def wordings(request: HttpRequest, slug: str) -> HttpResponse:
         return _page(request, project, document, code, problem=str(error))
     except CrowdtuneError as error:
         return _page(request, project, document, code, problem=error.message, seen=still_seen(request, error))
-    is_new = saved.survey_version != project.survey_version
-    messages.success(request, _("Saved.") if is_new else _("The survey is as it was, so it has no new version."))
+    tell_saved(request, project, saved, _("Saved."))
     back = reverse("project-languages", args=[slug])
     return redirect(f"{back}?code={code}" if code and request.POST.get("action") != "remove" else back)
-
-
-def _document(project: Project) -> dict[str, Any]:
-    document: dict[str, Any] = project.survey_versions.get(version=project.survey_version).document
-    return document
 
 
 def _code(request: HttpRequest, document: dict[str, Any]) -> str:
@@ -120,7 +113,7 @@ def as_csv(request: HttpRequest, slug: str, code: str) -> HttpResponse:
     project = load_project(request, slug)
     if code not in tongues.NAMES:
         raise Http404
-    document = _document(project)
+    document = project.frozen_survey()
     words = words_form.by_name(document.get("translations", {}).get(code, {}))
     text = words_form.table(to_translate(document, project.instructions, code), words)
     name = f"{project.slug}-{code}.csv"
