@@ -12,16 +12,19 @@ from typing import Any
 class CrowdtuneError(Exception):
     """A refusal that a person can act on: what was expected, what came, what to do.
 
-    ``fields`` has of each field that is wrong a list of what is, the message itself where none is given, and a number
-    where it says which of many (``image``).
+    ``field`` is the one that the message is about; where several are wrong, ``fields`` has of each a list of what is
+    (the message itself where that is empty), and a number where it says which of many (``image``).
     """
 
-    def __init__(self, code: str, message: str, status: int = 400, fields: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, code: str, message: str, status: int = 400, fields: dict[str, Any] | None = None, field: str = ""
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.status = status
-        self.fields = {name: _listed(problem, message) for name, problem in (fields or {}).items()}
+        given = {field: message} if field else fields or {}
+        self.fields = {name: _listed(problem, message) for name, problem in given.items()}
 
 
 class JobLost(Exception):

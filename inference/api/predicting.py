@@ -93,7 +93,7 @@ class ExplainView(APIView):
 def _category(data: Any) -> str | None:
     value = data.get("category") or None
     if value is not None and not isinstance(value, str):
-        raise CrowdtuneError("invalid", _("`category` must be a text."), fields={"category": []})
+        raise CrowdtuneError("invalid", _("`category` must be a text."), field="category")
     return value
 
 

@@ -58,7 +58,7 @@ def _index(classifier: Classifier, features: NDArray[np.float32], category: str 
         raise CrowdtuneError(
             "no_such_category",
             _("This version knows %(known)s; not %(category)s.") % {"known": known, "category": repr(category)},
-            fields={"category": []},
+            field="category",
         )
     return classifier.categories.index(category)
 

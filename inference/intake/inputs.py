@@ -128,7 +128,7 @@ def _top_k(value: Any) -> int:
         number = 0
     if not 1 <= number <= MAX_TOP_K:
         message = _("`top_k` must be a whole number from 1 to %(max_top_k)s.") % {"max_top_k": MAX_TOP_K}
-        raise CrowdtuneError("bad_top_k", message, fields={"top_k": []})
+        raise CrowdtuneError("bad_top_k", message, field="top_k")
     return number
 
 

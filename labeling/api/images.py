@@ -159,7 +159,7 @@ def _gold(value: Any) -> Any:
         return bodies.loads(value) if value.strip() else None
     except ValueError as error:
         why = _("gold must be JSON {file name: answer}: %(error)s.") % {"error": clause(error)}
-        raise CrowdtuneError("bad_gold", why, fields={"gold": []}) from error
+        raise CrowdtuneError("bad_gold", why, field="gold") from error
 
 
 class ImageDetailView(ProjectView):

@@ -108,9 +108,7 @@ class TaskChangeView(ProjectView):
         change, count, key = wishes.pop("change"), wishes.pop("count"), wishes.pop("question")
         question = project.questions.filter(key=key).first() if key else project.primary_question()
         if question is None:
-            raise CrowdtuneError(
-                "invalid", _("There is no question %(key)s.") % {"key": repr(key)}, fields={"question": []}
-            )
+            raise CrowdtuneError("invalid", _("There is no question %(key)s.") % {"key": repr(key)}, field="question")
         job = services.change_tasks(
             project=project, user=request.user, question=question, change=change, where=wishes, count=count
         )

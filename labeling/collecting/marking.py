@@ -70,7 +70,7 @@ def check(project: Project, gold: Any) -> dict[str, Any]:
         raise CrowdtuneError(
             "bad_gold",
             _("Expected {file name: answer}, got %(gold)s.") % {"gold": f"{gold!r:.80}"},
-            fields={"gold": []},
+            field="gold",
         )
     checked, problems = {}, {}
     for name, value in gold.items():

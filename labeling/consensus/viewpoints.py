@@ -33,7 +33,6 @@ def checked(method: str) -> str:
             "unknown_method",
             _("Expected a method out of %(aggregators)s; got %(method)s.")
             % {"aggregators": ", ".join(AGGREGATORS), "method": f"{method!r:.60}"},
-            fields={},
         )
     return method
 

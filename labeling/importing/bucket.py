@@ -55,7 +55,7 @@ def allowed(address: str, buckets: Sequence[str]) -> Place:
         raise CrowdtuneError(
             "invalid",
             _("Expected s3://bucket/prefix, got %(address)s.") % {"address": f"{address!r:.200}"},
-            fields={"s3": []},
+            field="s3",
         )
     place = Place(parts.netloc, parts.path.removeprefix("/"))
     for entry in buckets:
@@ -72,7 +72,7 @@ def allowed(address: str, buckets: Sequence[str]) -> Place:
         _("The setting %(setting)s does not allow %(address)s: %(known)s. Whoever runs this platform can add it there.")
         % {"setting": SETTING, "address": f"{address!r:.200}", "known": known},
         403,
-        fields={"s3": []},
+        field="s3",
     )
 
 

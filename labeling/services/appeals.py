@@ -31,7 +31,7 @@ def appeal_pause(*, member: Membership, text: str) -> Appeal:
         raise CrowdtuneError(
             "invalid",
             _("Say why in 1 to %(longest)s characters; got %(length)s.") % {"longest": LONGEST, "length": len(text)},
-            fields={"text": []},
+            field="text",
         )
     try:
         with transaction.atomic():

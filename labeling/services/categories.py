@@ -55,7 +55,7 @@ def _check_parent(rows: list[dict[str, Any]], wanted: dict[str, Any]) -> None:
     while above and above not in seen:
         if above == wanted["key"]:
             message = _("%(name)s cannot stand below itself.") % {"name": wanted["name"]}
-            raise CrowdtuneError("bad_survey", message, fields={"parent": [message]})
+            raise CrowdtuneError("bad_survey", message, field="parent")
         seen.add(above)
         above = parents.get(above)
 
@@ -108,7 +108,7 @@ def _checked_alt(alt: str) -> str:
     alt = " ".join(alt.split())
     if len(alt) > LONGEST_ALT:
         message = _("At most %(most)s characters say what a picture shows.") % {"most": LONGEST_ALT}
-        raise CrowdtuneError("invalid", message, fields={"alt": [message]})
+        raise CrowdtuneError("invalid", message, field="alt")
     return alt
 
 

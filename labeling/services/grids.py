@@ -68,7 +68,7 @@ def submit_grid(
     """
     chosen = set(tapped)
     if not shown or not chosen <= set(shown):
-        raise CrowdtuneError("invalid", _("Every tapped tile must be one of the shown."), fields={"tapped": []})
+        raise CrowdtuneError("invalid", _("Every tapped tile must be one of the shown."), field="tapped")
     each = seconds / len(shown) if isinstance(seconds, int | float) else None
     stored = []
     keys = _questions_asked(project, worker, shown)

@@ -115,7 +115,7 @@ def _check_labels_as(labels_as: str) -> None:
             "invalid",
             _("labels_as is one of %(takes)s; got %(labels_as)s.")
             % {"takes": takes, "labels_as": f"{labels_as!r:.40}"},
-            fields={"labels_as": []},
+            field="labels_as",
         )
 
 
@@ -168,7 +168,7 @@ def _checked_urls(urls: Sequence[str]) -> list[str]:
         raise CrowdtuneError(
             "invalid",
             _("At most %(most_urls)s addresses at once, got %(urls)s.") % {"most_urls": MOST_URLS, "urls": len(urls)},
-            fields={"urls": []},
+            field="urls",
         )
     return [str(url) for url in urls]
 

@@ -40,7 +40,7 @@ def make_key(
             "scopes": ", ".join(keys.SCOPES),
             "value": ", ".join(unknown) or "nothing",
         }
-        raise CrowdtuneError("invalid", message, fields={"scopes": [message]})
+        raise CrowdtuneError("invalid", message, field="scopes")
     end = expires_at or (timezone.now() + timedelta(days=days) if days else None)
     with transaction.atomic():
         row, text = keys.create_key(user=user, name=name, scopes=tuple(scopes), expires_at=end, project=project)

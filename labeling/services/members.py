@@ -39,7 +39,7 @@ def add_member(
         raise CrowdtuneError(
             "invalid",
             _("role must be worker, reviewer or manager; got %(role)s.") % {"role": repr(role)},
-            fields={"role": []},
+            field="role",
         )
     with transaction.atomic():
         user = _user(username)
@@ -173,7 +173,7 @@ def hand_over_project(*, project: Project, username: str, by: Any) -> Project:
         if heir is None:
             message = _("%(username)s is no manager of the project who can sign in. Make the person a manager first.")
             message %= {"username": username}
-            raise CrowdtuneError("invalid", message, fields={"username": [message]})
+            raise CrowdtuneError("invalid", message, field="username")
         before = row.owner
         _set_role(row, before, Role.MANAGER)
         _set_role(row, heir.user, Role.OWNER)
@@ -264,7 +264,7 @@ def weigh_worker(*, member: Membership, weight: float, by: Any) -> Membership:
     _check_rank(by, member.project, member.role)
     if not 0 <= weight <= 1:
         why = _("A weight is from 0 to 1; got %(weight)s.") % {"weight": weight}
-        raise CrowdtuneError("invalid", why, fields={"weight": [why]})
+        raise CrowdtuneError("invalid", why, field="weight")
     with transaction.atomic():
         changes = {"username": member.user.username, "weight": [member.weight, weight]}
         member.weight = weight

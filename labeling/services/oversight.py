@@ -227,4 +227,4 @@ def _hold(row: Rule | Webhook, gone: str) -> None:
 
 
 def _bad(field: str, message: str) -> CrowdtuneError:
-    return CrowdtuneError("invalid", message, fields={field: [message]})
+    return CrowdtuneError("invalid", message, field=field)

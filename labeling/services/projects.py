@@ -104,7 +104,7 @@ def change_project(*, project: Project, user: Any, **settings: Any) -> Project:
         changes = audit.differences(row, values)
         if "workflow" in changes:  # its tasks and its survey are of the other one
             message = _("The workflow is chosen when a project is created; make another project for this one.")
-            raise CrowdtuneError("invalid", message, fields={"workflow": [message]})
+            raise CrowdtuneError("invalid", message, field="workflow")
         for name, value in values.items():
             setattr(row, name, value)
         _check(row, unchanged={field.name for field in row._meta.fields} - set(changes))
@@ -179,7 +179,7 @@ def _check(project: Project, unchanged: Collection[str] = ()) -> None:
             "judgments_max": project.judgments_max,
             "judgments_min": project.judgments_min,
         }
-        raise CrowdtuneError("invalid", message, fields={"judgments_per_task": [message]})
+        raise CrowdtuneError("invalid", message, field="judgments_per_task")
     for name, known in (("aggregator", AGGREGATORS), ("stopping", POLICIES)):
         if getattr(project, name) not in known:
             message = _("%(name)s must be one of %(known)s; got %(value)s.") % {
@@ -187,13 +187,13 @@ def _check(project: Project, unchanged: Collection[str] = ()) -> None:
                 "known": ", ".join(known),
                 "value": repr(getattr(project, name)),
             }
-            raise CrowdtuneError("invalid", message, fields={name: [message]})
+            raise CrowdtuneError("invalid", message, field=name)
     if not 0 < project.confidence < 1:
         message = _("confidence is a probability between 0 and 1; got %(value)s.") % {"value": project.confidence}
-        raise CrowdtuneError("invalid", message, fields={"confidence": [message]})
+        raise CrowdtuneError("invalid", message, field="confidence")
     if not isinstance(project.languages, list) or not all(isinstance(code, str) for code in project.languages):
         message = _("languages is a list of codes such as en and hi.")
-        raise CrowdtuneError("invalid", message, fields={"languages": [message]})
+        raise CrowdtuneError("invalid", message, field="languages")
     try:
         project.clean_fields(exclude=set(unchanged))
         project.validate_constraints()

@@ -14,7 +14,7 @@ from labeling.errors import CrowdtuneError
 from labeling.models import Category, CategoryExample, Project, Question, SurveyVersion
 from labeling.questions import CANT_TELL, KINDS, BadAnswer
 from labeling.questions.kind import is_storable
-from labeling.services.wordings import stored_wordings, wordings_after
+from labeling.services.wordings import bad_survey, stored_wordings, wordings_after
 from labeling.surveys import conditions, survey, written
 from labeling.surveys.differences import differences
 from labeling.surveys.starters import BOX_QUESTIONS, DEFAULT_QUESTIONS
@@ -130,11 +130,11 @@ def _check_stages(project: Project, document: dict[str, Any]) -> None:
         needed = {(question["stage"], question["key"], question["kind"]) for question in BOX_QUESTIONS}
         if not needed <= asked:
             told = ", ".join(f"{key} ({kind}, {stage})" for stage, key, kind in sorted(needed - asked))
-            raise _bad(
+            raise bad_survey(
                 "questions", _("The workflow of boxes stands on these questions: %(missing)s.") % {"missing": told}
             )
     elif not any(stage == "label" for stage, _key, _kind in asked):
-        raise _bad("questions", _("At least one question must be of the stage %(stage)s.") % {"stage": "'label'"})
+        raise bad_survey("questions", _("At least one question must be of the stage %(stage)s.") % {"stage": "'label'"})
 
 
 def _check_choices(project: Project, document: dict[str, Any]) -> None:
@@ -143,7 +143,7 @@ def _check_choices(project: Project, document: dict[str, Any]) -> None:
         least, count = question.options.get("least", 0), len(question.options.get("choices", []))
         if question.kind == "multiple_choice" and 0 < count < least:
             told = _("The question %(words)s asks for at least %(least)s of %(count)s choices: nobody could answer it.")
-            raise _bad("questions", told % {"words": repr(question.prompt), "least": least, "count": count})
+            raise bad_survey("questions", told % {"words": repr(question.prompt), "least": least, "count": count})
         if "choices" in question.options and not question.options["choices"]:
             told = _("The question %(words)s needs choices: give the project categories, or the question its own.")
             fields = {"categories": [_("At least one category is needed.")]}
@@ -163,7 +163,7 @@ def check_conditions(asked: survey.Survey) -> None:
                 _check_compared(by_key[key], test, value)
             except BadAnswer as error:
                 told = _("Question %(key)s: its condition asks for what %(other)s cannot be answered with: %(problem)s")
-                raise _bad(
+                raise bad_survey(
                     "questions", told % {"key": question.key, "other": repr(key), "problem": error.args[0]}
                 ) from error
 
@@ -185,14 +185,14 @@ def checked_categories(categories: Sequence[Any]) -> list[dict[str, Any]]:
     rows = [_category(item) for item in categories]
     keys = [row["key"] for row in rows]
     if len(rows) > MOST_CATEGORIES:
-        raise _bad(
+        raise bad_survey(
             "categories",
             _("At most %(most_categories)s categories are allowed, got %(rows)s.")
             % {"most_categories": MOST_CATEGORIES, "rows": len(rows)},
         )
     if len(set(keys)) != len(keys):
         twice = Counter(keys).most_common(1)[0][0]
-        raise _bad(
+        raise bad_survey(
             "categories", _("Each category must be there once; %(twice)s is there twice.") % {"twice": repr(twice)}
         )
     _check_parents({row["key"]: row["parent"] for row in rows})
@@ -207,13 +207,13 @@ def _check_parents(parents: Mapping[str, str | None]) -> None:
         above: str | None = key
         while above is not None and above not in sound:
             if above not in parents:
-                raise _bad(
+                raise bad_survey(
                     "categories",
                     _("The parent %(parent)s of %(key)s is not a category.")
                     % {"parent": repr(above), "key": repr(next(reversed(path)))},
                 )
             if above in path:
-                raise _bad("categories", _("%(name)s cannot stand below itself.") % {"name": above})
+                raise bad_survey("categories", _("%(name)s cannot stand below itself.") % {"name": above})
             path[above] = None
             above = parents[above]
         sound.update(path)
@@ -222,15 +222,17 @@ def _check_parents(parents: Mapping[str, str | None]) -> None:
 def _category(item: Any) -> dict[str, Any]:
     row = {"key": item} if isinstance(item, str) else item
     if not isinstance(row, Mapping) or not isinstance(row.get("key") or row.get("name"), str):
-        raise _bad("categories", _("Expected a name or {key, name, …}, got %(item)s.") % {"item": f"{item!r:.80}"})
+        raise bad_survey(
+            "categories", _("Expected a name or {key, name, …}, got %(item)s.") % {"item": f"{item!r:.80}"}
+        )
     if not is_storable(dict(row)) or not isinstance(row.get("parent") or "", str):
-        raise _bad(
+        raise bad_survey(
             "categories",
             _("Every part of a category is text that a database stores; got %(item)s.") % {"item": f"{item!r:.80}"},
         )
     key = str(row.get("key") or row["name"]).strip()
     if not key or len(key) > 100 or key == CANT_TELL or any(ord(character) < 32 for character in key):
-        raise _bad(
+        raise bad_survey(
             "categories",
             _("A category's key is one line of 1 to 100 characters without tabs, not %(cant_tell)s; got %(key)s.")
             % {"cant_tell": repr(CANT_TELL), "key": f"{key!r:.120}"},
@@ -271,7 +273,7 @@ def _write_categories(project: Project, rows: list[dict[str, Any]]) -> None:
 def checked_questions(questions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Questions from outside -> rows, each checked by its kind."""
     if not questions or len(questions) > MOST_QUESTIONS:
-        raise _bad(
+        raise bad_survey(
             "questions",
             _("A survey has 1 to %(most_questions)s questions, got %(questions)s.")
             % {"most_questions": MOST_QUESTIONS, "questions": len(questions)},
@@ -283,7 +285,7 @@ def checked_questions(questions: Sequence[Mapping[str, Any]]) -> list[dict[str, 
             row = _question(item, position, earlier)
         except BadAnswer as error:
             key = item.get("key", position) if isinstance(item, Mapping) else position
-            raise _bad("questions", _("Question %(key)s: %(error)s") % {"key": key, "error": error}) from error
+            raise bad_survey("questions", _("Question %(key)s: %(error)s") % {"key": key, "error": error}) from error
         earlier.add(row["key"])
         rows.append(row)
     return rows
@@ -348,7 +350,7 @@ def _write_questions(project: Project, rows: list[dict[str, Any]]) -> None:
         project.questions.filter(pk__in=gone).delete()
     except RestrictedError as error:
         kept = ", ".join(sorted({str(getattr(row, "question", row)) for row in error.restricted_objects}))
-        raise _bad(
+        raise bad_survey(
             "questions",
             _(
                 "A training set stands on the question %(kept)s: it cannot go or change its kind. "
@@ -362,7 +364,3 @@ def _write_questions(project: Project, rows: list[dict[str, Any]]) -> None:
         unique_fields=["project", "key"],
         update_fields=["kind", "prompt", "help_text", "required", "options", "show_if", "stage", "position"],
     )
-
-
-def _bad(field: str, message: str) -> CrowdtuneError:
-    return CrowdtuneError("bad_survey", message, fields={field: [message]})

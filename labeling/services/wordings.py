@@ -73,11 +73,11 @@ def wordings_after(
         for code, words in given.items():
             found[code] = {} if words is None else translations.checked(code, words, document)
     except BadAnswer as error:
-        raise _bad("translations", error.args[0]) from error
+        raise bad_survey("translations", error.args[0]) from error
     found = {code: words for code, words in found.items() if words}
     if found and (not original or original in found):
         message = _("Say by `language` which language the survey is written in: one that it is not translated into.")
-        raise _bad("language", message)
+        raise bad_survey("language", message)
     _say_who_reads(project, user, set(found) - set(before.get("translations", {})))
     after: dict[str, Any] = {"language": original} if original else {}
     if found:
@@ -119,5 +119,5 @@ def _say_who_reads(project: Project, user: Any, codes: Iterable[str]) -> None:
         audit.write(project=project, user=user, action="settings", changes={"languages": [before, project.languages]})
 
 
-def _bad(field: str, message: str) -> CrowdtuneError:
-    return CrowdtuneError("bad_survey", message, fields={field: [message]})
+def bad_survey(field: str, message: str) -> CrowdtuneError:
+    return CrowdtuneError("bad_survey", message, field=field)

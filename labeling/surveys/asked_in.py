@@ -85,7 +85,7 @@ def of_answer(request: HttpRequest, body: Mapping[str, Any]) -> AskedIn:
                 "known": ", ".join(asked.languages),
                 "value": f"{said!r:.40}",
             }
-            raise CrowdtuneError("bad_answer", message, fields={"language": [message]})
+            raise CrowdtuneError("bad_answer", message, field="language")
         return str(said)
 
     return find

@@ -178,7 +178,7 @@ class Survey:
             raise CrowdtuneError(
                 "bad_answer",
                 _("Expected answers as {question: answer}, got %(answers)s.") % {"answers": f"{answers!r:.80}"},
-                fields={"answers": []},
+                field="answers",
             )
         problems: dict[str, str] = {
             key: _("There is no question %(key)s here.") % {"key": repr(key)}
