@@ -30,7 +30,7 @@ def of_project(project: Project) -> dict[str, Any]:
         "cost": cost(project),
         "retired": retired(project),
         "agreement": agreement(project),
-        "boxes": workflow.figures(project) if project.workflow == Project.Workflow.THREE_STAGE_BOXES else None,
+        "boxes": workflow.figures(project) if project.in_stages else None,
         "workers": [worker(row, row.pk in behind) for row in members(project)[:500]],
     }
 
@@ -60,8 +60,7 @@ def cost(project: Project) -> dict[str, Any]:
         least=project.judgments_min,
         most=most,
     )
-    in_stages = project.workflow == Project.Workflow.THREE_STAGE_BOXES
-    likely: Iterable[int] = _to_cover(project) if in_stages else [ahead.judgments_to_go + insisted]
+    likely: Iterable[int] = _to_cover(project) if project.in_stages else [ahead.judgments_to_go + insisted]
     more, *between = _with_gold(project, likely)
     finished = sum(has[Task.State.RETIRED])
     spent = sum(judgments * tasks for judgments, tasks in enumerate(has[Task.State.RETIRED]))

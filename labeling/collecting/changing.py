@@ -104,9 +104,9 @@ def _close(project: Project, ids: list[int], count: int) -> int:
     """Open tasks are closed, and disputed ones wait for no reviewer; their labels are as they stand."""
     left = tasks.leave_disputed(project=project, task_ids=ids)
     closed = tasks.retire_all(task_ids=ids, because=Task.Because.PERSON)
-    if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
+    if project.in_stages:
         for task in Task.objects.filter(pk__in=closed).exclude(stage__startswith="draw:").order_by("pk"):
-            workflow.advance(task_id=task.pk, project=project)
+            workflow.advance(task_id=task.pk)
     webhooks.tell_retired(project=project, reasons=dict.fromkeys(closed, Task.Because.PERSON))
     return len(closed) + left
 

@@ -45,14 +45,14 @@ def are_spare(project: Project) -> bool:
 
 def most_heard(project: Project) -> int:
     """How many answers a task of the project can get: by who drew it a box is not verified."""
-    in_stages = project.workflow == Project.Workflow.THREE_STAGE_BOXES
-    return max(_people(project).exclude(_ONLY_WATCHES).count() - in_stages, 0)
+    return max(_people(project).exclude(_ONLY_WATCHES).count() - project.in_stages, 0)
 
 
 def too_few_verify(project: Project) -> bool:
     """Whether no box of three stages can be accepted: all but who drew it are fewer than that takes."""
-    in_stages = project.workflow == Project.Workflow.THREE_STAGE_BOXES
-    return in_stages and project.retired_count < project.task_count and most_heard(project) < _accepted_by(project)
+    if not project.in_stages or project.retired_count >= project.task_count:
+        return False
+    return most_heard(project) < _accepted_by(project)
 
 
 def _accepted_by(project: Project) -> int:
@@ -80,7 +80,7 @@ def by_all(project: Project) -> int:
     people = dict(members.values_list("user_id", "skip_count"))
     # Each has answered such a task, or skipped it: most tasks of a project at work have too few answers for that.
     least = sum(not skipped for skipped in people.values())
-    if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
+    if project.in_stages:
         least -= 1  # who drew a box is not asked whether it is good
     if not people or least > project.judgments_max:
         return 0

@@ -45,7 +45,7 @@ def hold(*, task_id: int) -> None:
     tasks.hold(images=[image_id], project_id=project_id)
 
 
-def advance(*, task_id: int, project: Project) -> Task | None:
+def advance(*, task_id: int) -> Task | None:
     """Open what follows a task of the workflow that has just retired; None while it is open or when all is done.
 
     Under ``hold``, which the caller asks for before it writes anything.
@@ -80,7 +80,7 @@ def settle_drawing(*, task: Task, answers: dict[str, Any]) -> None:
     Nothing happens for other stages, or where the reviewer could not tell.
     """
     boxes = answers.get("box")
-    is_drawing = task.project.workflow == Project.Workflow.THREE_STAGE_BOXES and task.stage.startswith("draw:")
+    is_drawing = task.project.in_stages and task.stage.startswith("draw:")
     if is_drawing and isinstance(boxes, list) and not task.is_gold:
         _void(task, "")
         _finish(task, [*task.payload.get("boxes", []), *boxes])
@@ -117,7 +117,7 @@ def _open(task: Task, stage: str, payload: dict[str, Any]) -> Task | None:
     is_same = follower.payload.get(judged) == payload.get(judged)
     Task.objects.filter(pk=follower.pk).update(payload=payload)
     if follower.judgment_count >= follower.wanted and is_same:
-        return advance(task_id=follower.pk, project=task.project)  # it was answered then: go on from there
+        return advance(task_id=follower.pk)  # it was answered then: go on from there
     tasks.reopen(task_id=follower.pk, count=tasks.wanted_at(task.project, stage))
     follower.refresh_from_db()
     return follower
@@ -125,7 +125,7 @@ def _open(task: Task, stage: str, payload: dict[str, Any]) -> Task | None:
 
 def void(*, task: Task) -> None:
     """A task that is open again: what followed its last answer waits for the next one. Under ``hold``."""
-    if task.project.workflow == Project.Workflow.THREE_STAGE_BOXES and MADE_GOLD not in task.stage:
+    if task.project.in_stages and MADE_GOLD not in task.stage:
         _void(task, "")
 
 
@@ -191,7 +191,7 @@ def labels_of(project: Project) -> ConsensusQuerySet:
     boxes that were spoiled on purpose, say nothing of the image.
     """
     rows = Consensus.objects.filter(project=project)
-    if project.workflow != Project.Workflow.THREE_STAGE_BOXES:
+    if not project.in_stages:
         return rows
     candidates = Q(task__stage__startswith="draw:") & ~Q(method__in=[METHOD, marking.GOLD_METHOD])
     return rows.exclude(candidates).exclude(task__stage__contains=MADE_GOLD)

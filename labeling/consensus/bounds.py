@@ -71,15 +71,14 @@ def _part(project_id: int, last: int) -> list[int]:
 
 def _decide(project: Project, task_id: int) -> None:
     """What the task's next answer would decide, and cause."""
-    in_stages = project.workflow == Project.Workflow.THREE_STAGE_BOXES
     with transaction.atomic():
-        if in_stages:
+        if project.in_stages:
             workflow.hold(task_id=task_id)
         task = Task.objects.select_for_update(of=("self",)).filter(pk=task_id, state=Task.State.OPEN).first()
         if task is None:
             return
         update_task(task_id=task_id)
-        if in_stages:
-            workflow.advance(task_id=task_id, project=project)
+        if project.in_stages:
+            workflow.advance(task_id=task_id)
         ended = Task.objects.filter(pk=task_id, state=Task.State.RETIRED)
         webhooks.tell_retired(project=project, reasons=dict(ended.values_list("pk", "retired_because")))

@@ -348,10 +348,10 @@ def _retire_confident(project: Project) -> None:
 def _close(project: Project, task_id: int) -> None:
     """Retire the task, and cause what an answer that retires a task causes."""
     with transaction.atomic():
-        if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
+        if project.in_stages:
             workflow.hold(task_id=task_id)
         if not tasks.retire(task_id=task_id, because=Task.Because.CONFIDENT):
             return
-        if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
-            workflow.advance(task_id=task_id, project=project)
+        if project.in_stages:
+            workflow.advance(task_id=task_id)
         webhooks.tell_retired(project=project, reasons={task_id: Task.Because.CONFIDENT})

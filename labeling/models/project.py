@@ -121,6 +121,11 @@ class Project(models.Model):
         """The question a classifier learns: the first that has one answer out of several."""
         return self.questions.learnable().first()
 
+    @property
+    def in_stages(self) -> bool:
+        """Whether boxes are drawn, and verified in later tasks of the same image."""
+        return self.workflow == self.Workflow.THREE_STAGE_BOXES
+
     def frozen_survey(self) -> dict[str, Any]:
         """The document of the survey's version; empty before there is the first."""
         rows = self.survey_versions.filter(version=self.survey_version)
@@ -132,7 +137,7 @@ class Project(models.Model):
 
         An image that is not done has one open task in such a workflow, so the open ones tell the images that wait.
         """
-        if self.workflow == self.Workflow.THREE_STAGE_BOXES:
+        if self.in_stages:
             return max(self.image_count - (self.task_count - self.retired_count), 0), self.image_count
         return self.retired_count, self.task_count
 

@@ -155,7 +155,7 @@ def _record(
         leases.expire(project_id=project.pk)  # what is over holds slots, and money, until it is swept
     with transaction.atomic():
         room = lease.state != State.EXPIRED or spending.has_room(project=project)
-        if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
+        if project.in_stages:
             workflow.hold(task_id=lease.task_id)
         if lease.state == State.EXPIRED:
             offers = late.give_way(assignment_id=lease.id)
@@ -219,8 +219,8 @@ def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: D
         if lease.use in phases.BEFORE_WORK:
             phases.advance_phase(project=project, worker_id=worker_id)
     is_spent = update_answered(project=project, stage=lease.stage, task=recorded, price=price if ends_here else None)
-    if lease.known is None and project.workflow == Project.Workflow.THREE_STAGE_BOXES:
-        workflow.advance(task_id=lease.task_id, project=project)
+    if lease.known is None and project.in_stages:
+        workflow.advance(task_id=lease.task_id)
     rules.apply(project=project, worker_id=worker_id, task_id=lease.task_id)
     told = {"judgment": recorded.judgment_id, "task": lease.task_id}
     if project.webhook_count:
@@ -280,7 +280,7 @@ def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, A
         )
         if last is None or last.withdrawn_at is not None or last.assignment is None or _taught(last):
             raise _nothing()
-        if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
+        if project.in_stages:
             tasks.hold(images=[last.task.image_id], project_id=project.pk)
         task = Task.objects.select_for_update().filter(pk=last.task_id).first()
         # Looked at again under the lock, which comes before judgments: another tab may have taken it back meanwhile.

@@ -86,8 +86,8 @@ def retire_task(*, task: Task, user: Any) -> Task:
 def _follow(task: Task) -> None:
     """What the retirement of a task causes, whoever retires it; what follows a drawing is ``settle_drawing``'s."""
     project = task.project
-    if project.workflow == Project.Workflow.THREE_STAGE_BOXES and not task.stage.startswith("draw:"):
-        workflow.advance(task_id=task.pk, project=project)
+    if project.in_stages and not task.stage.startswith("draw:"):
+        workflow.advance(task_id=task.pk)
     webhooks.tell_retired(project=project, reasons={task.pk: Task.Because.PERSON})
 
 

@@ -64,8 +64,7 @@ def replace_survey(
         if questions is not None:
             _write_questions(project, checked_questions(questions))
         elif project.survey_version == 1 and not project.questions.exists():
-            three_stages = project.workflow == Project.Workflow.THREE_STAGE_BOXES
-            _write_questions(project, checked_questions(BOX_QUESTIONS if three_stages else DEFAULT_QUESTIONS))
+            _write_questions(project, checked_questions(BOX_QUESTIONS if project.in_stages else DEFAULT_QUESTIONS))
         if questions is not None:
             check_conditions(survey.parse(project.survey_version, build_document(project)))
         _freeze(project, user, language, wordings, unread)
@@ -126,7 +125,7 @@ def stored_questions(project: Project) -> list[dict[str, Any]]:
 def _check_stages(project: Project, document: dict[str, Any]) -> None:
     """Each stage of the workflow asks what it stands on: a task without a question could never be answered."""
     asked = {(question["stage"], question["key"], question["kind"]) for question in document["questions"]}
-    if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
+    if project.in_stages:
         needed = {(question["stage"], question["key"], question["kind"]) for question in BOX_QUESTIONS}
         if not needed <= asked:
             told = ", ".join(f"{key} ({kind}, {stage})" for stage, key, kind in sorted(needed - asked))

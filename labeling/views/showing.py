@@ -125,7 +125,7 @@ def own_progress(project: Project, member: Membership) -> dict[str, int]:
     Nobody knows how many rounds the three stages take, nor who will be asked at which: there is no total (0).
     """
     done = member.judgment_count
-    if project.workflow == Project.Workflow.THREE_STAGE_BOXES:
+    if project.in_stages:
         return {"done": done, "total": 0}
     return {"done": done, "total": max(project.image_count + member.deleted_count, done, 1)}
 

@@ -41,7 +41,6 @@ CHOSEN = {"single_choice", "yes_no", "rating"}  # kinds whose label is one answe
 def overview(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug, "review")
     context = context_of(request, project, tab="overview")
-    context["in_stages"] = project.workflow == Project.Workflow.THREE_STAGE_BOXES
     context["steps"] = next_steps(project, manages=context["manages"])
     context["cut_short"] = cut_short = figures.cut_short(project)[project.pk]
     done, context["all"] = project.finished
@@ -182,7 +181,7 @@ def _confusion(
 
 def _stages(project: Project) -> charts.Chart:
     title = _("Seconds per accepted box, by stage")
-    if project.workflow != Project.Workflow.THREE_STAGE_BOXES:
+    if not project.in_stages:
         return charts.bars([], title=title)
     found = workflow.figures(project)
     spent, boxes, images = found["seconds_per_accepted_box"], found["accepted_boxes"], found["covered_images"]

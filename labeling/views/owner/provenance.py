@@ -80,7 +80,7 @@ def story(project: Project, image: Image) -> list[Story]:
                 groups=groups,
             )
         )
-    if project.workflow == Project.Workflow.THREE_STAGE_BOXES and found:
+    if project.in_stages and found:
         found[0] = _as_it_stands(image, found, said)
     return found
 

@@ -189,8 +189,7 @@ def _say_disputed(number: int) -> str:
 
 def _lacks_gold(project: Project) -> bool:
     """Whether known answers could be given: gold of the three stages is made of images that are covered."""
-    in_stages = project.workflow == Project.Workflow.THREE_STAGE_BOXES
-    return not project.gold_count and (not in_stages or workflow.covered(project).exists())
+    return not project.gold_count and (not project.in_stages or workflow.covered(project).exists())
 
 
 def _ended(project: Project, at: str, manages: bool) -> Iterator[Step]:
