@@ -51,7 +51,7 @@ class MailError(Exception):
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Django REST framework's hook: any exception of an API view -> the contract's answer."""
     if isinstance(error, CrowdtuneError):
-        return Response(shape(error.code, error.message, error.fields), status=error.status)
+        return Response(error.as_json(), status=error.status)
     if isinstance(error, RecursionError):  # Python's reader of JSON, on a body of brackets
         error = exceptions.ParseError("The body is nested too deeply.")
     if isinstance(error, DjangoValidationError):

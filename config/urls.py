@@ -12,7 +12,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from config import health, metrics
 from inference import urls as inference_urls
 from inference.api.extension import SERVING
-from labeling import urls as labeling_urls
+from labeling import page_urls as labeling_pages
+from labeling.api import routes as labeling_api
 from labeling.api.extensions import ProjectExtension
 from training import urls as training_urls
 from training.api.extension import POLICY
@@ -42,11 +43,11 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     # The page and its script are two answers, so that no script is inline. It has no template for an answer to OPTIONS.
     path("api/docs/", SpectacularSwaggerSplitView.as_view(http_method_names=["get", "head"]), name="api-docs"),
-    path("api/v1/", include(labeling_urls.api_urlpatterns(PROJECT_EXTENSIONS))),
+    path("api/v1/", include(labeling_api.routes(PROJECT_EXTENSIONS))),
     path("api/v1/", include(training_urls.api_urlpatterns)),
     path("api/v1/", include(inference_urls.api_urlpatterns)),
     path("", include(inference_urls.v2_urlpatterns)),
-    path("", include(labeling_urls.page_urlpatterns(PROJECT_EXTENSIONS))),
+    path("", include(labeling_pages.pages(PROJECT_EXTENSIONS))),
     path("", include(training_urls.urlpatterns)),
     path("", include(inference_urls.urlpatterns)),
 ]

@@ -26,6 +26,10 @@ class CrowdtuneError(Exception):
         given = {field: message} if field else fields or {}
         self.fields = {name: _listed(problem, message) for name, problem in given.items()}
 
+    def as_json(self) -> dict[str, Any]:
+        """The body of the answer that refuses."""
+        return {"error": {"code": self.code, "message": self.message, "fields": self.fields}}
+
 
 class JobLost(Exception):
     """The job was cancelled, another process has taken it over, or the platform stops and it begins anew when that is

@@ -62,8 +62,7 @@ def _answered(request: HttpRequest) -> HttpResponse | None:
             with TURNS.soon(PATIENCE):
                 response = claim(request, match[1]) if claimed else submit(request, uuid.UUID(match[1]))
         except CrowdtuneError as error:
-            told = {"error": {"code": error.code, "message": error.message, "fields": error.fields}}
-            response = _json(json.dumps(told), error.status)
+            response = _json(json.dumps(error.as_json()), error.status)
     view = "api-claim" if claimed else "api-submit"
     return response and finished(request, response, view=view, language=language, started=started)
 

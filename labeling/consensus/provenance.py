@@ -26,7 +26,7 @@ def of_task(task: Task) -> dict[str, Any]:
         "gold": {"answers": gold.answers, "use": gold.use, "source": gold.source} if gold else None,
         "labels": [_label(row) for row in Consensus.objects.filter(task=task).select_related("question", "decided_by")],
         "judgments": [_judgment(row, records.get(row.worker_id), left, task.stage) for row in judgments],
-        "rules": [_event(row) for row in _events(task, records)],
+        "rules": [_event(row) for row in _events(records)],
         "decisions": [_entry(row) for row in _entries(task)],
     }
 
@@ -64,7 +64,7 @@ def _judgment(row: Judgment, record: Membership | None, left: dict[int, float], 
     }
 
 
-def _events(task: Task, records: dict[int, Membership]) -> Any:
+def _events(records: dict[int, Membership]) -> Any:
     return RuleEvent.objects.filter(membership__in=records.values()).order_by("-id")[:20]
 
 

@@ -102,5 +102,4 @@ def _hold(request: HttpRequest) -> int:
 
 
 def _refused(refusal: CrowdtuneError) -> HttpResponse:
-    error = {"code": refusal.code, "message": refusal.message, "fields": refusal.fields}
-    return JsonResponse({"error": error}, status=refusal.status)
+    return JsonResponse(refusal.as_json(), status=refusal.status)

@@ -58,7 +58,7 @@ def labels_of(*, project: Project, question: Question) -> Iterator[Label]:
     Gold comes before what workers said of the same image. Labels pass by: no more than gold is held.
     """
     gold = dict(_gold(project, question))
-    said = (label for label in _consensus(project, question) if label.image_id not in gold)
+    said = (label for label in _consensus(project) if label.image_id not in gold)
     yield from heapq.merge(sorted(gold.values(), key=_hash), said, key=_hash)
 
 
@@ -66,7 +66,7 @@ def _hash(label: Label) -> str:
     return label.sha256
 
 
-def _consensus(project: Project, question: Question) -> Iterator[Label]:
+def _consensus(project: Project) -> Iterator[Label]:
     # Looked up for each row by its key: a join is planned by guesses, and where tables have just been filled these say
     # "one row", so that some thousand labels would be compared with each other.
     image = Subquery(Task.objects.filter(pk=OuterRef("task_id")).values("image_id"))
