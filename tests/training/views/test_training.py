@@ -58,6 +58,12 @@ def test_an_owner_starts_watches_and_reads_a_run(
     waiting = owner.get(f"/projects/shapes/training/runs/{run.pk}/").content.decode()
     assert "hx-trigger" in waiting
     assert "Queued" in waiting
+    assert "Nothing yet." in waiting
+    assert "<dd>Waiting</dd>" in waiting
+    TrainingRun.objects.update(state="running")  # taken by a trainer that has not come to the first stage
+    begun = owner.get(f"/projects/shapes/training/runs/{run.pk}/live/").content.decode()
+    assert "<dd>Starting</dd>" in begun
+    TrainingRun.objects.update(state="queued")
 
     run_actors()
     done = owner.get(f"/projects/shapes/training/runs/{run.pk}/live/").content.decode()
