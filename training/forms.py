@@ -71,6 +71,7 @@ class PolicyForm(ChangesForm, forms.ModelForm):
     min_new_share = forms.FloatField(label=_("New labels, at least this share of all"), min_value=0, max_value=1)
 
     def __init__(self, *args: Any, **options: Any) -> None:
+        options.setdefault("auto_id", "policy_%s")  # RunForm, on the same page, has some of these names
         super().__init__(*args, **options)
         _choice(self, "backbone").choices = backbone_choices(self.instance.project)
 

@@ -19,7 +19,7 @@ def chart(plot: Chart, heading: str = "h3") -> dict[str, Any]:
 
 
 @register.inclusion_tag("charts/meter.html")
-def meter(share: float | None, name: str) -> dict[str, Any]:
-    """A bar from 0 to 1."""
+def meter(share: float | None, name: str = "") -> dict[str, Any]:
+    """A bar from 0 to 1, of what goes on; without a name for the eyes alone, beside the number that it shows."""
     value = min(max(share or 0.0, 0.0), 1.0)
     return {"percent": round(value * 100, 1), "name": name}

@@ -138,6 +138,25 @@ def visit(browser: Browser, live_server: Any) -> Iterator[Visits]:
 
 # Only what it refuses comes back: all else that it looks at on a page is megabytes.
 RUN_AXE = "rules => axe.run({resultTypes: ['violations'], ...rules}).then(found => found.violations)"
+# What axe leaves out where it is folded or in a dialog: each id is given once, each control has one label, and what is
+# pointed at is there.
+RUN_NAMES = """() => {
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const ids = all("[id]").map(({ id }) => id);
+  const found = ids.filter((id, at) => ids.indexOf(id) !== at).map((id) => `two have the id ${id}`);
+  for (const control of all("input:not([type=hidden]), select, textarea")) {
+    const isNamed = control.ariaLabel || control.hasAttribute("aria-labelledby");
+    const isClear = control.labels.length < 2 && (control.labels.length || isNamed);
+    if (!isClear) found.push(`no label, or two: ${control.outerHTML.slice(0, 160)}`);
+  }
+  for (const name of ["aria-describedby", "aria-labelledby", "for"]) {
+    for (const element of all(`[${name}]`)) {
+      const lost = element.getAttribute(name).split(" ").filter((id) => !ids.includes(id));
+      if (lost.length) found.push(`${name} of nothing: ${lost}`);
+    }
+  }
+  return found;
+}"""
 OF_COLOUR = {"runOnly": ["color-contrast", "link-in-text-block"]}
 
 
@@ -154,6 +173,7 @@ def axe() -> Callable[..., None]:
             f"{rule['id']}: {rule['help']} | " + " | ".join(node["html"][:160] for node in rule["nodes"][:3])
             for rule in page.evaluate(RUN_AXE, rules or {})
         ]
+        told += page.evaluate(RUN_NAMES)
         assert not told, f"{page.url} at {page.viewport_size}: " + "\n".join(told)
 
     return check

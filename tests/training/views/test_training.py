@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import time
 
@@ -22,6 +23,14 @@ def test_the_training_page_says_why_no_run_has_started(owner: Client) -> None:
 
     assert "new labels, at least" in page
     assert "No run yet" in page
+
+
+def test_each_field_of_the_training_page_has_a_label_of_its_own(owner: Client) -> None:
+    page = owner.get("/projects/shapes/training/").content.decode()
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert {"id_backbone", "policy_backbone"} < set(ids)
+    assert {"id_backbone", "policy_backbone"} < set(re.findall(r'<label [^>]*for="([^"]+)"', page))
 
 
 def test_a_project_of_boxes_alone_says_that_nothing_can_be_learned_and_offers_no_button(

@@ -198,6 +198,8 @@ def test_a_reviewer_of_several_questions_decides_only_those_that_are_unsure(
     assert 'name="answer-clear" value="true" aria-pressed="true"' in shown
     assert '<input type="hidden" name="answer-clear" value="true">' in shown
     assert shown.count('<input type="hidden" name="answer-') == 1
+    # Firefox gives back hidden fields after a reload: another answer would be sent than is marked.
+    assert re.search('<form [^>]*autocomplete="off"[^>]* data-review', shown)
 
 
 @pytest.fixture
