@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from labeling import audit, services
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import SettingsForm
-from labeling.models import AuditEntry, Task
+from labeling.models import AuditEntry, Project, Task
+from labeling.templatetags.ui import money
 from labeling.views.owner import keyset
 from labeling.views.owner.context import context_of, load_project
 from labeling.views.owner.jobs import running_jobs
@@ -30,15 +31,23 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
     form = SettingsForm.of(project, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            services.change_project(project=project, user=request.user, **form.changes())
+            changed = services.change_project(project=project, user=request.user, **form.changes())
         except CrowdtuneError as error:
             refuse(form, error)
         else:
             messages.success(request, _("Saved."))
+            if changed.is_spent and not project.is_spent:
+                _say_closed(request, changed)
             return redirect("project-settings", project.slug)
     jobs = running_jobs(request.user, project, *JOBS)
     context = context_of(request, project, tab="settings", section="general", form=form, jobs=jobs, kinds=JOBS)
     return render(request, "projects/settings.html", context, status=400 if form.errors else 200)
+
+
+def _say_closed(request: HttpRequest, project: Project) -> None:
+    """A budget of 30 where 300 was meant ends every task: better told here than found out by the crowd."""
+    told = _("The budget has no room for one more judgment (spent so far: %(spent)s): nobody is handed a task.")
+    messages.warning(request, told % {"spent": money(project.cost)})
 
 
 def refuse(form: Any, error: CrowdtuneError) -> None:

@@ -42,6 +42,22 @@ def test_settings_are_saved_and_each_change_is_logged(project: Project, owning: 
     assert "People per image, at most" in text(owning.get(f"/projects/{project.slug}/settings/log/"))
 
 
+def test_an_owner_who_lowers_the_budget_below_what_is_spent_is_told_at_once(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(images=1, price_per_judgment=Decimal("0.10"), budget=10)
+    judged(project, people=1)
+    address, told = f"/projects/{project.slug}/settings/", "has no room for one more judgment (spent so far: 0.10)"
+    assert "Cost so far: 0.10" in text(owning.get(address))
+    page = text(owning.post(address, {**settings_of(project, owning), "budget": "5"}, follow=True))
+    assert "Saved." in page
+    assert told not in page
+    assert told in text(owning.post(address, {**settings_of(project, owning), "budget": "0.15"}, follow=True))
+    page = text(owning.post(address, {**settings_of(project, owning), "name": "Other"}, follow=True))
+    assert "Saved." in page
+    assert told not in page  # the overview says it from there on
+
+
 def test_the_log_tells_fields_and_values_as_a_person_says_them(project: Project, owning: Client) -> None:
     services.change_project(project=project, user=project.owner, languages=["en", "hi"], is_paused=True, budget=7)
     services.add_rule(project=project, user=project.owner, measure="agreement", threshold=0.5, action="pause")
