@@ -68,6 +68,7 @@ class Deployment(models.Model):
         help_text=_("Wrong labels that the model may add, as a share."),
     )
     auto_label_stopped = ToldField(blank=True, help_text=_("Why it stopped by itself."))
+    auto_label_waits = ToldField(blank=True, help_text=_("Why it gives no label now."))
     auto_label_since = models.DateTimeField(null=True, blank=True, help_text=_("Labels from then on are audited."))
     drift_trains = models.BooleanField(default=False, help_text=_("Drift starts a training run."))
     scored_version = models.ForeignKey("training.ModelVersion", models.SET_NULL, null=True, related_name="+")

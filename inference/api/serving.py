@@ -34,8 +34,8 @@ class DeploymentSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Deployment
-        fields = [*FIELDS, "auto_label_stopped", "scored_at"]
-        read_only_fields = ["auto_label_stopped", "scored_at"]
+        fields = [*FIELDS, "auto_label_stopped", "auto_label_waits", "scored_at"]
+        read_only_fields = ["auto_label_stopped", "auto_label_waits", "scored_at"]
 
 
 class VersionFiguresSerializer(serializers.Serializer):

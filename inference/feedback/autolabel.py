@@ -22,11 +22,12 @@ import random
 import numpy as np
 from django.db import transaction
 from django.db.models import OuterRef, Subquery
+from numpy.typing import NDArray
 
 from inference.engine import runtime
 from inference.engine.routing import VersionRef, routes
 from inference.feedback.audits import Audit, audits_of, is_paused, waiting
-from inference.feedback.guarantee import threshold
+from inference.feedback.guarantee import least_held_out, threshold
 from inference.models import AutoLabel, Deployment, Prediction, Reason
 from labeling import audit
 from labeling.models import Project, Task
@@ -68,7 +69,11 @@ def _go_on(project: Project, deployment: Deployment) -> int:
     most = max(BATCH - round(sum(waiting(project).values()) / AUDIT_SHARE), 0)
     if version is None or not most:
         return 0
-    limit = threshold_of(version, deployment.error_bound)
+    probability, is_correct = held_out(version)
+    limit = threshold(probability, is_correct, deployment.error_bound)
+    why = _why_none(project, version, len(probability), limit, deployment.error_bound)
+    if deployment.auto_label_waits != why:
+        Deployment.objects.filter(pk=project.pk).update(auto_label_waits=why)
     if limit is None:
         return 0
     if is_paused(project, deployment):
@@ -76,8 +81,28 @@ def _go_on(project: Project, deployment: Deployment) -> int:
     return _label(project, version, limit, most, audited=AUDIT_SHARE)
 
 
-def threshold_of(version: ModelVersion, bound: float) -> float | None:
-    """From which probability the version may label, by images of its snapshot that it never saw; None where not.
+def _why_none(project: Project, version: ModelVersion, images: int, limit: float | None, bound: float) -> str:
+    """What an owner reads who has turned it on and sees no label; empty where it labels."""
+    if project.is_spent:
+        return _("No label while the budget is spent: nobody would check them.")
+    if limit is not None:
+        return ""
+    if images < least_held_out(bound):
+        told = _(
+            "No label yet: how sure version %(version)s must be is found out on images that it has not learned. That"
+            " takes at least %(least)s, and there are %(images)s."
+        )
+        return told % {"version": version.number, "least": least_held_out(bound), "images": images}
+    told = _(
+        "No label yet: of %(images)s images that version %(version)s has not learned, it differs from the label too"
+        " often even where it is surest, for at most %(most).1f %% wrong labels. Wrong labels of the crowd count"
+        " against it: settle disputed tasks, train again, or allow more."
+    )
+    return told % {"version": version.number, "images": images, "most": 100 * bound}
+
+
+def held_out(version: ModelVersion) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+    """How sure the version is of images of its snapshot that it never saw, and whether it is right.
 
     The validation part is not among them: a version learns it too, once it has said how long (training.runs.stages).
     """
@@ -87,12 +112,12 @@ def threshold_of(version: ModelVersion, bound: float) -> float | None:
     rows = list(held.order_by("sha256").values_list("sha256", "label")[: runtime.at_once(trunk.dim, 20_000)])
     features, found = runtime.feature_store(trunk.key, trunk.dim).get([sha256 for sha256, _label in rows])
     if not found.any():
-        return None
+        return np.empty(0), np.empty(0, bool)
     answer = engine.answer(ref, features[found])
     best = answer.probabilities.argmax(axis=1)
     labels = np.array([label for _sha256, label in rows], dtype=object)[found]
     is_correct = np.array(answer.categories, dtype=object)[best] == labels
-    return threshold(answer.probabilities.max(axis=1), is_correct, bound)
+    return answer.probabilities.max(axis=1), is_correct
 
 
 @transaction.atomic

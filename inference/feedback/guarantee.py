@@ -16,6 +16,11 @@ FAULTS = np.geomspace(1.5, 10, 12)  # how far beyond the bound (in odds) the err
 DOUBT = 0.2
 
 
+def least_held_out(bound: float) -> int:
+    """So many images without an error show the bound."""
+    return int(np.ceil(np.log1p(-SURE) / np.log1p(-bound)))
+
+
 def threshold(probability: NDArray[np.floating], is_correct: NDArray[np.bool_], bound: float) -> float | None:
     """The lowest probability from which the model's labels stay within the error bound, as sure as SURE.
 
@@ -31,7 +36,7 @@ def threshold(probability: NDArray[np.floating], is_correct: NDArray[np.bool_], 
     Returns:
         None where no threshold keeps the bound: too few images, or too many errors among the surest.
     """
-    least = int(np.ceil(np.log1p(-SURE) / np.log1p(-bound)))  # so many without an error show the bound
+    least = least_held_out(bound)
     if len(probability) < least:
         return None
     starts = [len(probability) >> halvings for halvings in range(1, 32) if len(probability) >> halvings >= least]

@@ -49,7 +49,7 @@ def configure(*, project: Project, changes: dict[str, Any], user: Any) -> Deploy
         for name, value in changes.items():
             setattr(row, name, value)
         if changes.get("auto_label"):
-            row.auto_label_stopped = ""
+            row.auto_label_stopped = row.auto_label_waits = ""
             if "auto_label" in changed:  # a failed audit is not held against those who begin again
                 row.auto_label_since = timezone.now()
         row.updated_by = user

@@ -8,13 +8,14 @@ import threading
 import pytest
 from django.db import connection
 from django.db.models import F
+from django.test import Client
 
 from inference.feedback import autolabel, backlog, loop
 from inference.feedback.guarantee import has_failed, is_doubtful
 from inference.intake.features import stored_features
 from inference.models import AutoLabel, Deployment, Prediction, Reason
 from inference.services import report_wrong
-from labeling.models import Consensus, Image, Task
+from labeling.models import Consensus, Image, Project, Task
 from labeling.services import decide_task, replace_survey
 from tests.inference.serving import URL, picture
 
@@ -92,9 +93,37 @@ def test_images_that_the_version_has_learned_say_nothing_of_its_errors(api, proj
     images = add_images(range(40))
     backlog.score_pool(project.pk)
     held_out(champion, images)
-    assert autolabel.threshold_of(champion, 0.1) is not None
+    assert len(autolabel.held_out(champion)[0]) == 40
     champion.run.snapshot.items.update(split="validation")
-    assert autolabel.threshold_of(champion, 0.1) is None
+    assert not len(autolabel.held_out(champion)[0])
+
+
+def test_an_owner_who_sees_no_label_by_the_model_is_told_why(
+    api, project, champion, add_images, client: Client
+) -> None:
+    images = add_images(range(40))
+    see(project, champion, images)
+    items = champion.run.snapshot.items
+
+    def told(**settings: object) -> str:
+        assert api.patch(URL + "serving/", {"auto_label": True, **settings}, format="json").status_code == 200
+        loop.close(project.pk)
+        return api.get(URL + "serving/").json()["settings"]["auto_label_waits"]
+
+    assert "at least 59, and there are 40" in told(error_bound=0.05)
+    right = list(items.values_list("pk", "label"))
+    items.update(label="none of them")
+    assert "differs from the label too often" in told(error_bound=0.1)
+    assert not AutoLabel.objects.exists()
+    client.force_login(project.owner)
+    assert "Wrong labels of the crowd count" in client.get(f"/projects/{project.slug}/serving/").content.decode()
+    Project.objects.update(budget=0, price_per_judgment=1)
+    assert "while the budget is spent" in told()
+    Project.objects.update(budget=None)
+    for pk, label in right:
+        items.filter(pk=pk).update(label=label)
+    assert told() == ""
+    assert AutoLabel.objects.exists()
 
 
 def start_labeling(api, project, version, images, monkeypatch) -> None:
