@@ -2,7 +2,7 @@
    where it lies in natural pixels, and every way to change it: mouse, touch, keys and number fields. */
 import "./boxes/environment.js";
 import { createImageAnnotator } from "../vendor/annotorious/annotorious.es.js";
-import { annotation, furnish, place } from "./boxes/furniture.js";
+import { annotation, frame, furnish, place } from "./boxes/furniture.js";
 import { contains, fromCorners, grown, isSame, moved, resized, rounded, typed } from "./boxes/geometry.js";
 import { listen } from "./boxes/gestures.js";
 import { List } from "./boxes/list.js";
@@ -354,7 +354,7 @@ class Editor {
   #placeHandles() {
     const box = this.#find(this.#selected);
     this.frame.hidden = !box;
-    if (box) place(this.frame, this.view.toStage(box.box));
+    if (box) frame(this.frame, this.view.toStage(box.box), this.view.room);
     this.frame.style.setProperty("--c", box ? this.#colour(box.category) : "");
   }
 

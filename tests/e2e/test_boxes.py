@@ -200,7 +200,8 @@ def test_a_category_has_the_colour_of_its_boxes(make_project, start, axe):
         page.get_by_role("button", name="New box").click()
         dot = page.locator(".chip-choice").filter(has_text=name).locator(".dot")
         colours.append(dot.evaluate("dot => getComputedStyle(dot).backgroundColor"))
-        assert page.locator(".box-frame").evaluate("frame => getComputedStyle(frame).borderTopColor") == colours[-1]
+        line = page.locator(".box-frame").evaluate("frame => getComputedStyle(frame, '::before').borderTopColor")
+        assert line == colours[-1]
     assert colours[0] != colours[1]
     axe(page)
 

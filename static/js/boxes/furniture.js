@@ -2,7 +2,7 @@
    the tools. */
 import { icon } from "../toast.js";
 
-const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
+const HANDLES = ["n", "e", "s", "w", "nw", "ne", "se", "sw"];
 
 /* `tools`: [icon, label, what it does, whether it changes boxes]. Returns the two elements that the editor moves, hidden. */
 export function furnish(stage, words, tools) {
@@ -17,6 +17,8 @@ export function furnish(stage, words, tools) {
     handle.dataset.handle = name;
     frame.append(handle);
   }
+  const middle = document.createElement("div"); // over the handles: of a small box they would leave nothing to move it by
+  frame.append(middle);
   stage.append(ghost, frame, toolbar(words.tools, tools));
   return { ghost, frame };
 }
@@ -49,6 +51,13 @@ export function place(element, { left, top, width, height }) {
   element.style.transform = `translate(${left}px, ${top}px)`;
   element.style.width = `${width}px`;
   element.style.height = `${height}px`;
+}
+
+/* The frame of a small box has handles further out, of which none shall leave the stage or lie below the tools. */
+export function frame(element, { left, top, width, height }, room) {
+  place(element, { left, top, width, height });
+  const sides = { before: left, above: top, after: room.width - left - width, below: room.height - top - height };
+  for (const [side, pixels] of Object.entries(sides)) element.style.setProperty(`--${side}`, `${Math.max(pixels, 0)}px`);
 }
 
 /* A box as Annotorious takes it. */

@@ -8,6 +8,11 @@ function isPen({ pointerType }) {
   return pointerType === "pen";
 }
 
+/* What lies at the point: as a touch's target Chromium tells a button that is near, as of the tools below the image. */
+function below({ clientX, clientY, target }) {
+  return document.elementFromPoint(clientX, clientY) ?? target;
+}
+
 export function listen(stage, view, editor) {
   const pointers = new Map();
   let action = null; // what the one pointer is doing
@@ -23,7 +28,7 @@ export function listen(stage, view, editor) {
 
   stage.addEventListener("pointerdown", (event) => {
     // The button of the menu, whose end the page may never hear of, would else count as a finger that stays.
-    if (event.button === 2 || event.target.closest("button, summary, .boxes-tools") || !editor.isOpen()) return;
+    if (event.button === 2 || below(event).closest("button, summary, .boxes-tools") || !editor.isOpen()) return;
     event.preventDefault();
     if (event.pointerType === "touch" && [...pointers.values()].some(isPen)) return;
     if (isPen(event)) lift();
@@ -65,7 +70,7 @@ export function listen(stage, view, editor) {
         else if (done.moved) editor.drop(done, view.toImage(event));
         else {
           editor.cancel();
-          editor.click(view.toImage(event));
+          if (!done.isNearTool) editor.click(view.toImage(event));
         }
       }
     });
@@ -90,10 +95,11 @@ export function listen(stage, view, editor) {
   });
 
   function begin(event) {
-    const handle = event.target.closest("[data-handle]")?.dataset.handle;
+    const handle = below(event).closest("[data-handle]")?.dataset.handle;
     const at = view.toImage(event);
     const kind = handle ? "resize" : editor.isOnSelected(at) ? "move" : "draw";
-    return { kind, handle, start: event, at, image: editor.image, moved: false };
+    const isNearTool = Boolean(event.target.closest(".boxes-tools")); // which a tap presses
+    return { kind, handle, start: event, at, image: editor.image, moved: false, isNearTool };
   }
 
   const hold = (event) => {

@@ -35,14 +35,15 @@ export class View {
      stretches the image by less than a twentieth of a pixel of its own, else the one that does so least. */
   fit() {
     if (!this.image) return;
-    const room = this.stage.getBoundingClientRect();
-    const tools = this.stage.querySelector(".boxes-tools");
-    const high = tools.getBoundingClientRect().top - room.top; // what lies below could not be drawn on
-    const scale = Math.min(room.width / this.image.width, high / this.image.height);
+    const stage = this.stage.getBoundingClientRect();
+    const tools = this.stage.querySelector(".boxes-tools").getBoundingClientRect();
+    const room = { width: stage.width, height: tools.top - stage.top }; // what lies below could not be drawn on
+    const scale = Math.min(room.width / this.image.width, room.height / this.image.height);
     const unit = [1, 2, 3, 4, 5].find((n) => Math.abs(n * devicePixelRatio - Math.round(n * devicePixelRatio)) < 0.01) ?? 1;
     const snap = (value) => Math.round(value / unit) * unit;
     const size = this.#size(scale, unit, snap);
-    const place = { left: snap((room.width - size.width) / 2), top: snap(Math.min((room.height - size.height) / 2, high - size.height)) };
+    const place = { left: snap((room.width - size.width) / 2), top: snap(Math.min((stage.height - size.height) / 2, room.height - size.height)) };
+    this.room = room;
     for (const [name, value] of Object.entries({ ...size, ...place })) this.canvas.style[name] = `${value}px`;
     this.most = Math.max(MOST, (PIXEL * this.image.width) / size.width, (PIXEL * this.image.height) / size.height);
     this.zoomer.setOptions({ maxScale: this.most });
