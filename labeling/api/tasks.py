@@ -146,7 +146,7 @@ class TaskGoldView(ProjectView):
     As a `check` it is asked of nobody, and nobody is measured by it: of images on which labels differ from the plain
     majority (`differs_from_majority` of the labels) it says which of the two is right, and the labels follow that.
     `stats/` tells how many there are (`checks`) and what they brought (`favourites_right` and `winners_right` of
-    `gold`).
+    `gold`). While people are still asked other questions about the image it is refused (`still_asked`).
     """
 
     rights = {"GET": "manage", "PUT": "manage", "DELETE": "manage"}

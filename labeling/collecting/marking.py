@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from labeling import webhooks
 from labeling.aggregation.combine import label_of
-from labeling.collecting import rightness, tasks
+from labeling.collecting import phases, rightness, tasks
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Gold, Image, Judgment, Membership, Project, Task
 from labeling.questions.kind import is_storable
@@ -116,7 +116,8 @@ def mark(*, task: Task, project: Project, entry: dict[str, Any], source: str) ->
 
 
 def mark_all(*, entries: Sequence[tuple[Task, dict[str, Any]]], project: Project, source: str) -> None:
-    """Make answers of tasks, which the caller has locked, known beside what is known of other questions.
+    """Make answers of tasks, which the caller has locked, known beside what is known of other questions. What is known
+    of a task already stays what it is for, as practice or a check.
 
     Raises:
         CrowdtuneError: bad_gold.
@@ -133,20 +134,19 @@ def _mark(
     rows = Task.objects.filter(pk__in=known)
     states = dict(rows.order_by("pk").select_for_update().values_list("pk", "state"))
     old = {gold.task_id: gold for gold in Gold.objects.filter(task__in=known)}
-    golds = [
-        Gold(
-            task=task,
-            answers={**old[task.pk].answers, **known[task.pk]} if adds and task.pk in old else known[task.pk],
-            use=entry["use"],
-            explanation=entry.get("explanation", ""),
-            position=entry.get("position", 0),
-            source=source,
-        )
-        for task, entry in entries
-    ]
-    _measure_no_more(
-        project, [old[gold.task_id] for gold in golds if gold.task_id in old and gold.use not in MEASURING]
-    )
+    golds = []
+    for task, entry in entries:
+        before = old.get(task.pk) if adds else None
+        answers = {**before.answers, **known[task.pk]} if before else known[task.pk]
+        told: dict[str, Any] = entry
+        if before:
+            told = {"use": before.use, "explanation": before.explanation, "position": before.position}
+        if told["use"] == Gold.Use.CHECK and states[task.pk] == Task.State.OPEN:
+            _refuse_check(project, task.stage, answers)
+        gold = Gold(task=task, answers=answers, use=told["use"], source=source)
+        gold.explanation, gold.position = told.get("explanation", ""), told.get("position", 0)
+        golds.append(gold)
+    _measure_anew(project, old, golds)
     written = ["answers", "use", "explanation", "position", "source"]
     Gold.objects.bulk_create(golds, update_conflicts=True, unique_fields=["task"], update_fields=written)
     rows.update(
@@ -158,10 +158,25 @@ def _mark(
     )
     _forget_unsaid(golds, old)
     _write_consensus(project, known)
+    phases.look_again(project)
     hidden = sum(gold.use == Gold.Use.HIDDEN for gold in golds)
     was_hidden = sum(gold.use == Gold.Use.HIDDEN for gold in old.values())
     _note(project, [pk for pk, state in states.items() if state == Task.State.OPEN], hidden - was_hidden)
     return golds
+
+
+def _refuse_check(project: Project, stage: str, answers: Mapping[str, Any]) -> None:
+    """Nobody is asked about a check, so it would end what people are still asked of an open task's image.
+
+    Raises:
+        CrowdtuneError: still_asked.
+    """
+    if project.in_stages or any(question.key not in answers for question in survey.current(project).at(stage)):
+        message = _(
+            "People are still asked other questions about this image, which a check would end. Say what is right of all"
+            " of them, or wait until the task is closed."
+        )
+        raise CrowdtuneError("still_asked", message, 409)
 
 
 def _note(project: Project, retired: Sequence[int], more_hidden: int) -> None:
@@ -188,23 +203,34 @@ def _forget_unsaid(golds: Sequence[Gold], old: Mapping[int, Gold]) -> None:
 def forget(*, project: Project, task_ids: Sequence[int]) -> None:
     """What was taken for the answer to these tasks is not known any more, and nobody is measured by it."""
     Task.objects.filter(pk__in=task_ids).update(is_gold=False)  # and locked, before what is known of them
-    _measure_no_more(project, Gold.objects.filter(task__in=task_ids))
+    _measure(project, Gold.objects.filter(task__in=task_ids), -1)
     Gold.objects.filter(task__in=task_ids).delete()
     Consensus.objects.filter(task__in=task_ids, method=GOLD_METHOD).delete()
 
 
-def _measure_no_more(project: Project, golds: Iterable[Gold]) -> None:
-    """Take what people said of this gold, where it measured them, out of their records."""
+def _measure_anew(project: Project, old: Mapping[int, Gold], golds: Sequence[Gold]) -> None:
+    """What people said of gold that says something else now, or is for something else, counts as it says now."""
+    changed = [gold for gold in golds if _measured(gold) != _measured(old.get(gold.task_id))]
+    _measure(project, [old[gold.task_id] for gold in changed if gold.task_id in old], -1)
+    _measure(project, changed, 1)
+
+
+def _measured(gold: Gold | None) -> dict[str, Any] | None:
+    return gold.answers if gold is not None and gold.use in MEASURING else None
+
+
+def _measure(project: Project, golds: Iterable[Gold], sign: int) -> None:
+    """Count what people said of this gold, where it measures them, in their records (1), or take it out (-1)."""
     known = {gold.task_id: gold.answers for gold in golds if gold.use in MEASURING}
     seen, right = Counter[int](), Counter[int]()
     for said in Judgment.objects.filter(task__in=known, is_gold=True, source="worker", withdrawn_at=None):
         if answers := survey.answerable(project.pk, said.survey_version, known[said.task_id]):
-            seen[said.worker_id] += 1
-            right[said.worker_id] += rightness.is_right(said.answers, answers)
+            seen[said.worker_id] += sign
+            right[said.worker_id] += sign * rightness.is_right(said.answers, answers)
     for worker_id in sorted(seen):
         Membership.objects.filter(project=project, user_id=worker_id).update(
-            gold_seen=Greatest(F("gold_seen") - seen[worker_id], 0),
-            gold_right=Greatest(F("gold_right") - right[worker_id], 0),
+            gold_seen=Greatest(F("gold_seen") + seen[worker_id], 0),
+            gold_right=Greatest(F("gold_right") + right[worker_id], 0),
         )
 
 
@@ -268,7 +294,9 @@ def mark_by_name(
     for task in rows:
         entry = wanted[task.image.sha256]
         try:
-            _known(project, entry["answers"], task.image, task.stage)
+            known = _known(project, entry["answers"], task.image, task.stage)
+            if entry["use"] == Gold.Use.CHECK and task.state == Task.State.OPEN:
+                _refuse_check(project, task.stage, known)
         except CrowdtuneError as error:
             report(task.image.name, error.code, error.message)
         else:

@@ -48,10 +48,14 @@ def disputed_count(project: Project) -> int:
 
 
 def differing(question: Question) -> QuerySet[Task]:
-    """Tasks whose label, which nobody has decided, is not the plain majority's."""
+    """Tasks whose label, which nobody has decided, is not the plain majority's; of several questions only what is
+    closed, for a known answer to one would end asking the others.
+    """
     rows = Consensus.objects.filter(project=question.project_id, question=question, decided_by=None)
     found = rows.differing_from_majority().values("task_id")
-    return Task.objects.filter(project=question.project_id, is_gold=False, pk__in=found)
+    queue = Task.objects.filter(project=question.project_id, is_gold=False, pk__in=found)
+    is_one = not question.project.in_stages and question.project.questions.count() == 1
+    return queue if is_one else queue.filter(state=Task.State.RETIRED)
 
 
 def checks(question: Question) -> int:

@@ -19,7 +19,7 @@ def set_gold(
     """Make the task's answer known. The worker page asks it as it asks every other.
 
     Raises:
-        CrowdtuneError: bad_gold.
+        CrowdtuneError: bad_gold; still_asked, a check of a task that people are asked more about.
     """
     project = task.project
     entry = marking.normal(project, answers)
@@ -27,7 +27,6 @@ def set_gold(
     with transaction.atomic():
         before = _known(task)
         gold = marking.mark(task=task, project=project, entry=entry, source=getattr(user, "username", ""))
-        phases.look_again(project)
         answers = gold.answers if before is None else [before, gold.answers]
         changes = {"task": task.pk, "use": use, "answers": answers}
         audit.write(project=project, user=user, action="gold_set", changes=changes)
@@ -48,8 +47,8 @@ def remove_gold(*, task: Task, user: Any) -> None:
             tasks.reopen(task_id=task.pk, count=max(project.judgments_min - fresh.judgment_count, 0))
             if fresh.judgment_count:
                 update_task(task_id=task.pk)
-        marking.count(project)
         phases.look_again(project)
+        marking.count(project)
         Project.objects.filter(pk=project.pk).update(answers_version=F("answers_version") + 1)
         audit.write(project=project, user=user, action="gold_removed", changes=changes)
 

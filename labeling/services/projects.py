@@ -113,8 +113,8 @@ def change_project(*, project: Project, user: Any, **settings: Any) -> Project:
                 row.answers_version += 1
             row.save(update_fields=[*changes, "answers_version"])
             audit.write(project=row, user=user, action="settings", changes=changes)
-        if "qualification_share" in changes:
-            phases.look_again(row)
+        if "qualification_share" in changes:  # after the commit, for here the project is locked before its workers
+            transaction.on_commit(partial(phases.look_again, row))
         if bounds.FOLLOWED & set(changes) and bounds.are_due(row):
             kind = "follow_bounds"
             jobs.start(project=row, kind=kind, arguments={}, requested_by=user, actor=follow_bounds, even_archived=True)

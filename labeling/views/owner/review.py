@@ -169,16 +169,19 @@ def _make_known(request: HttpRequest, task: Task, answers: dict[str, Any]) -> No
     """What was known of other questions stays, and what it is for."""
     gold = task.gold if task.is_gold else None
     use = Gold.Use.CHECK if "differs" in request.POST else Gold.Use.HIDDEN
+    use = Gold.Use(gold.use) if gold else use
     services.set_gold(
         task=task,
         answers={**(gold.answers if gold else {}), **answers},
-        use=gold.use if gold else use,
+        use=use,
         explanation=gold.explanation if gold else "",
         position=gold.position if gold else 0,
         user=request.user,
     )
-    told = _("Known now: it checks the labels, and nobody is asked about it.")
-    if use == Gold.Use.HIDDEN:
+    told = _("Saved.")
+    if use == Gold.Use.CHECK:
+        told = _("Known now: it checks the labels, and nobody is asked about it.")
+    elif use == Gold.Use.HIDDEN:
         told = _(
             "Known now: it is hidden gold. People disagreed about it, so good ones may miss it: on its image's page it"
             " can become practice, or a check of labels."

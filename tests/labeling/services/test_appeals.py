@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
 from labeling import services
+from labeling.collecting import marking
 from labeling.errors import CrowdtuneError
-from labeling.models import Membership, Project
+from labeling.models import Appeal, Membership, Project
 from labeling.services.appeals import LONGEST
 from tests.labeling.conftest import person
 
@@ -59,20 +61,25 @@ def test_who_may_go_on_waits_for_no_answer_but_to_an_appeal_against_the_test(
     assert told == ("Your appeal was accepted." if state == "accepted" else "")
 
 
-@pytest.mark.parametrize("is_paused", [False, True])
-def test_an_appeal_against_a_test_that_is_passed_after_its_correction_is_closed_with_the_reason(
-    make_project: Callable[..., Project], is_paused: bool
-) -> None:
-    project = make_project(images=2, access="open")
-    task = project.tasks.order_by("pk")[0]
-    services.set_gold(task=task, answers="dog", use="qualification", user=project.owner)
+def failed_test(project: Project) -> Appeal:
+    """Who said cat where the test wants a dog, and appeals."""
+    services.set_gold(task=project.tasks.earliest("pk"), answers="dog", use="qualification", user=project.owner)
     worker = person("wanda")
     services.ensure_member(project=project, user=worker)
     lease = services.claim_assignment(project=project, worker=worker)
     assert lease is not None
     services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": "cat"})
     member = Membership.objects.get(project=project, user=worker)
-    appeal = services.appeal_pause(member=member, text="It is a cat.")
+    return services.appeal_pause(member=member, text="It is a cat.")
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_an_appeal_against_a_test_that_is_passed_after_its_correction_is_closed_with_the_reason(
+    make_project: Callable[..., Project], is_paused: bool
+) -> None:
+    project = make_project(images=2, access="open")
+    appeal = failed_test(project)
+    task, member = project.tasks.earliest("pk"), appeal.membership
     if is_paused:
         services.pause_worker(member=member, because="", by=project.owner)
 
@@ -84,6 +91,24 @@ def test_an_appeal_against_a_test_that_is_passed_after_its_correction_is_closed_
     assert appeal.state == ("open" if is_paused else "accepted")
     assert ("its answers were corrected" in appeal.answer) is not is_paused
     assert ("its answers were corrected" in member.warning) is not is_paused
+
+
+@pytest.mark.parametrize("how", ["less is asked for", "labels come in", "known no more"])
+def test_it_is_closed_however_the_test_comes_to_be_passed(
+    make_project: Callable[..., Project], how: str, django_capture_on_commit_callbacks: Any
+) -> None:
+    project = make_project(images=2, access="open")
+    appeal = failed_test(project)
+    with django_capture_on_commit_callbacks(execute=True):
+        if how == "less is asked for":
+            services.change_project(project=project, user=project.owner, qualification_share=0)
+        elif how == "labels come in":
+            entry = {"answers": {"category": "cat"}, "use": "hidden"}
+            marking.mark_all(entries=[(project.tasks.earliest("pk"), entry)], project=project, source="them")
+        else:
+            services.remove_gold(task=project.tasks.earliest("pk"), user=project.owner)
+    appeal.refresh_from_db()
+    assert appeal.state == "accepted"
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from labeling import services
+from labeling.collecting import marking, tasks
 from labeling.consensus import fitting
+from labeling.errors import CrowdtuneError
 from labeling.importing import judgments, labels
 from labeling.jobs import Report
-from labeling.models import Consensus, Gold, Job, Project, Task
+from labeling.models import Consensus, Gold, Job, Membership, Project, Task
 from tests.labeling.conftest import claim, person
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +54,29 @@ def test_the_project_counts_the_gold_that_hides_whatever_becomes_of_it(make_proj
     services.remove_gold(task=second, user=project.owner)
     services.delete_images(project=project, ids=[third.image_id], user=project.owner)
     assert [*counted, Project.objects.get().gold_count] == [1, 1, 1, 2, 3, 2, 2, 0]
+
+
+def test_a_record_follows_what_gold_says_and_what_it_is_for(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=2, access="open", gold_rate=1)
+    first, second = Task.objects.order_by("id")
+    for task in (first, second):
+        services.set_gold(task=task, answers="cat", user=project.owner)
+    project.refresh_from_db()
+    worker = person("wanda")
+    for said in ("cat", "cat"):
+        lease = claim(project, worker)
+        services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": said})
+    records = []
+    for use, answer in [
+        ("check", "cat"), ("hidden", "cat"), ("practice", "cat"), ("qualification", "cat"), ("hidden", "dog"),
+        ("hidden", "dog"), ("check", "dog"),
+    ]:  # fmt: skip
+        services.set_gold(task=first, answers=answer, use=use, user=project.owner)
+        records.append(Membership.objects.values_list("gold_seen", "gold_right").get(user=worker))
+    services.remove_gold(task=second, user=project.owner)
+    services.set_gold(task=second, answers="cat", user=project.owner)
+    records.append(Membership.objects.values_list("gold_seen", "gold_right").get(user=worker))
+    assert records == [(1, 1), (2, 2), (1, 1), (2, 2), (2, 1), (2, 1), (1, 1), (1, 1)]
 
 
 TWO = [
@@ -99,6 +124,38 @@ def test_a_question_that_gold_leaves_out_is_labeled_by_what_people_say(
             services.undo_last(project=project, worker=worker)
             rest = {} if left else {"legs": [4, "adaptive", True, 1]}
             assert labels_of(project) == {"what": CAT, **rest}
+
+
+def test_a_check_does_not_end_what_people_are_still_asked_of_its_image(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=1, questions=TWO, access="open", judgments_min=2, judgments_max=2)
+    task, what = Task.objects.get(), project.questions.get(key="what")
+    found: list[str] = []
+    for worker in (person("ann"), person("ben")):
+        lease = claim(project, worker)
+        services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"what": "dog", "legs": 4})
+        if worker.username == "ann":
+            with pytest.raises(CrowdtuneError, match="still asked") as refused:
+                services.set_gold(task=task, answers={"what": "cat"}, use="check", user=project.owner)
+            names = {"gold": {"0000.png": {"answers": {"what": "cat"}, "use": "check"}}, "project": project}
+            files = [(task.image.name, task.image.sha256)]
+            marking.mark_by_name(files=files, report=lambda *told: found.append(told[1]), **names)
+            assert found == [refused.value.code] == ["still_asked"]
+        Consensus.objects.filter(question=what).update(others={"majority": {"answer": "cat", "confidence": 1}})
+        assert tasks.differing(what).exists() is (worker.username == "ben")
+    services.set_gold(task=task, answers={"what": "cat"}, use="check", user=project.owner)
+    assert labels_of(project) == {"what": CAT, "legs": [4, "adaptive", True, 2]}
+
+
+def test_labels_that_come_in_as_gold_leave_what_is_known_what_it_is_for(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=2, questions=TWO)
+    for task, use in zip(Task.objects.order_by("pk"), ("check", "practice"), strict=True):
+        answers = {"what": "cat", "legs": 3}
+        services.set_gold(task=task, answers=answers, use=use, explanation="Look.", position=7, user=project.owner)
+        found = [(task.image, labels._asked(project)["what"], "dog", "")]
+        labels.TAKES["gold"](project, found, {"source": "them"}, Report(Job()))
+        gold = Gold.objects.get(task=task)
+        assert (gold.answers, gold.use) == ({"what": "dog", "legs": 3}, use)
+        assert (gold.explanation, gold.position) == ("Look.", 7)
 
 
 def test_judgments_that_come_in_label_what_gold_leaves_out(make_project: Callable[..., Project]) -> None:
