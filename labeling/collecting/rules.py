@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -23,7 +22,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Least
 from django.utils import timezone
 
-from labeling.collecting import marking, phases, rightness, tasks
+from labeling.collecting import phases, rightness, tasks
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Rule, RuleEvent
 from labeling.models.told import in_words
 from labeling.surveys import survey
@@ -191,13 +190,12 @@ def first_look(rule: Rule) -> int | None:
     """
     if rule.measure != Rule.Measure.GOLD_ACCURACY:
         return None
-    golds = Gold.objects.filter(task__project=rule.project_id, use__in=marking.MEASURING)
-    uses = Counter(golds.order_by().values_list("use", flat=True))
-    wanted = rule.window - uses[Gold.Use.QUALIFICATION]
+    tests = Gold.objects.filter(task__project=rule.project_id, use=Gold.Use.QUALIFICATION).count()
+    wanted = rule.window - tests
     if wanted <= 0:
         return None
     rate = rule.project.gold_rate
-    return ceil(wanted / rate) if rate and wanted <= uses[Gold.Use.HIDDEN] else 0
+    return ceil(wanted / rate) if rate and wanted <= rule.project.gold_count else 0
 
 
 def by_chance(rule: Rule) -> float | None:

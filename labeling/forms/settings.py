@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from labeling import audit
 from labeling.accounts.languages import LANGUAGES
 from labeling.aggregation import AGGREGATORS
+from labeling.collecting.rules import SHARES
 from labeling.consensus.stopping import POLICIES
 from labeling.files.imaging import TYPES
 from labeling.forms.changes import ChangesForm
@@ -154,10 +155,22 @@ class SettingsForm(ChangesForm, forms.Form):
         return form
 
 
+class ThresholdField(forms.FloatField):
+    """``60 %`` is 0.6, as it is stored; seconds and numbers in a row are as they are."""
+
+    widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+
+    def to_python(self, value: Any) -> Any:
+        text = str(value or "").strip()
+        number = super().to_python(text.removesuffix("%").strip())
+        return number / 100 if number is not None and text.endswith("%") else number
+
+
 class RuleForm(forms.ModelForm):
     class Meta:
         model = Rule
         fields = ("measure", "window", "comparison", "threshold", "action", "value", "message")
+        field_classes = {"threshold": ThresholdField}
         labels = {
             "measure": _("If"),
             "window": _("Over the last"),
@@ -168,7 +181,7 @@ class RuleForm(forms.ModelForm):
             "message": _("What the worker reads"),
         }
         help_texts = {
-            "threshold": _("A share from 0 to 1, seconds, or a number in a row, by what is measured."),
+            "threshold": _("A share, as 0.6 or 60 %; seconds; or a number in a row, by what is measured."),
             "action": _(
                 "Training is practice that the worker has not done yet. Workers who have none left are warned."
             ),
@@ -180,6 +193,12 @@ class RuleForm(forms.ModelForm):
         for name in ("measure", "action"):  # nothing is chosen for the owner; the row of dashes says too little
             control: Any = self.fields[name].widget
             control.choices = [(key, text if key else _("Choose…")) for key, text in control.choices]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if "%" in self.data.get("threshold", "") and cleaned.get("measure") not in {None, *SHARES}:
+            self.add_error("threshold", _("Only a share is written with %: this measure is a number."))
+        return cleaned
 
 
 audit.FIELDS.update({name: field.label for name, field in SettingsForm.base_fields.items()})

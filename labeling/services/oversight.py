@@ -80,7 +80,9 @@ def _check(rule: Rule) -> None:
         raise _bad("window", _("A rule looks at the last 1 to %(most)s judgments.") % {"most": MOST_WINDOW})
     if rule.measure in SHARES and not 0 <= rule.threshold <= 1:
         raise _bad(
-            "threshold", _("This measure is a share from 0 to 1; got %(threshold)s.") % {"threshold": rule.threshold}
+            "threshold",
+            _("This measure is a share from 0 to 1, as 0.6 for 60 %%; got %(threshold)s.")
+            % {"threshold": rule.threshold},
         )
     if rule.threshold < 0:
         raise _bad("threshold", _("A threshold is 0 or more."))

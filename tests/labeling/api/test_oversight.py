@@ -25,7 +25,7 @@ def test_a_rule_is_added_changed_removed_and_each_is_in_the_log(project: Project
     rule = f"{API}/{project.slug}/rules/{made.json()['id']}/"
     assert api.patch(rule, {"threshold": 0.7}).json()["threshold"] == 0.7
     assert api.patch(rule, {"threshold": 7}).json()["error"]["fields"] == {
-        "threshold": ["This measure is a share from 0 to 1; got 7.0."]
+        "threshold": ["This measure is a share from 0 to 1, as 0.6 for 60 %; got 7.0."]
     }
     assert api.delete(rule).status_code == 204
     actions = [row["action"] for row in api.get(f"{API}/{project.slug}/audit/").json()["results"]]

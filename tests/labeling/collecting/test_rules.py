@@ -412,6 +412,7 @@ def test_a_rule_tells_after_how_many_answers_it_can_look_at_gold(make_project: C
     assert first_look(looks) == 0
     for task, use in zip(project.tasks.order_by("pk"), ("hidden", "practice", "check", "hidden"), strict=True):
         services.set_gold(task=task, answers="cat", use=use, user=project.owner)
+        project.refresh_from_db()
         assert first_look(looks) == (20 if task == project.tasks.order_by("pk").last() else 0)
     project.gold_rate = 0
     assert first_look(looks) == 0

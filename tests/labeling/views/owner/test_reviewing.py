@@ -276,7 +276,7 @@ def test_of_several_questions_only_the_one_on_which_labels_differ_is_known_then(
     make_project: Callable[..., Project], owning: Client
 ) -> None:
     questions = [{"key": key, "kind": "yes_no", "prompt": f"{key}?"} for key in ("clear", "murky")]
-    project = make_project(images=1, questions=questions)
+    project = make_project(images=1, questions=questions, judgments_max=1)
     worker = person("wanda")
     services.ensure_member(project=project, user=worker)
     lease = claim(project, worker)
