@@ -22,13 +22,19 @@ def run_training(run_id: str) -> None:
         run_training.send(run_id)
         running.stand_back()
     for version_id in running.versions_of(run_id):
+        measure_versions.send(version_id)
         find_suspects.send(version_id)
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=HOUR, max_retries=1)
-def find_suspects(version_id: int) -> None:
-    """After the version is live: all versions on its images, likely label errors, and what more labels would bring."""
+def measure_versions(version_id: int) -> None:
+    """Measure all versions on the images that the new one holds out."""
     same_images.measure(version_id)
+
+
+@dramatiq.actor(queue_name="cpu", time_limit=HOUR, max_retries=1)
+def find_suspects(version_id: int) -> None:
+    """Look for likely label errors, and what more labels would bring, after the version is live."""
     suspects.find_suspects(version_id)
     outlook.measure(version_id)
 

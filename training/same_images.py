@@ -27,7 +27,7 @@ from training.features import answers, embedding
 from training.learning.artifact import load_version
 from training.learning.errors import LearningError
 from training.learning.metrics import bootstrap, interval
-from training.models import ModelVersion
+from training.models import ModelVersion, Recipe
 from training.runs.comparing import learned_by
 from training.runs.stages.work import Items, load_items
 from training.versions import champions
@@ -35,15 +35,16 @@ from training.versions.gate import FEWEST
 
 MOST_IMAGES = 2_000  # the first by their hash, a fair choice: an accuracy is known to two points then
 MOST_VERSIONS = 50  # the newest, with the champion
+# Of them those with a retrained block: each reads up to a megabyte of an image, and runs a part of a network on it.
+MOST_RETRAINED = 10
 
 
 def measure(version_id: int) -> None:
     """Write how often each version is right on the images that this one holds out, unless a newer one has done so."""
     newest = ModelVersion.objects.select_related("run__snapshot").slim().get(pk=version_id)
-    versions, items = _compared(newest), load_items(newest.run)
-    learned = learned_by([version.run for version in versions], items)
-    held_out = (items.split == "test") & ~learned
-    items = items.keep(held_out & (held_out.cumsum() <= MOST_IMAGES))
+    versions, items = _compared(newest), load_items(newest.run, side="test")
+    unseen = ~learned_by([version.run for version in versions], items)
+    items = items.keep(unseen & (unseen.cumsum() <= MOST_IMAGES))
     said = {version.pk: _right(version, items, newest) for version in versions}
     right, stored = said[newest.pk]
     if not stored.any():  # deleted meanwhile
@@ -79,11 +80,13 @@ def figures(right: np.ndarray, newest_right: np.ndarray, groups: np.ndarray) -> 
 
 
 def _compared(newest: ModelVersion) -> list[ModelVersion]:
-    """Those of its question up to the newest one."""
+    """Those of its question up to the newest one, as many as are measured."""
     rows = ModelVersion.objects.filter(project=newest.project_id, number__lte=newest.number).slim()
     rows = rows.filter(run__snapshot__question=newest.question_id).select_related("run__snapshot")
     rows = rows.defer("run__metrics", "run__history", "run__log")
     versions = list(rows.order_by("-number")[:MOST_VERSIONS])
+    retrained = [version for version in versions if version.run.recipe != Recipe.FEATURE_EXTRACTION]
+    versions = [version for version in versions if version not in retrained[MOST_RETRAINED:]]
     return versions + list(rows.champions().exclude(pk__in=[version.pk for version in versions]))
 
 
@@ -117,6 +120,6 @@ def _write(newest: ModelVersion, found: dict[int, dict[str, Any]]) -> None:
     rows = ModelVersion.objects.filter(project=newest.project_id, run__snapshot__question=newest.question_id)
     if rows.filter(same_images__of__gt=newest.number).exists():
         return
-    rows.exclude(pk__in=found).update(same_images={})
+    rows.exclude(pk__in=found).exclude(same_images={}).update(same_images={})
     for pk, measured in found.items():
         rows.filter(pk=pk).update(same_images={"of": newest.number, **measured})

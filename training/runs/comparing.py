@@ -87,7 +87,8 @@ def learned_by(runs: Sequence[TrainingRun], items: Items, *, standing: Sequence[
     """
     teachers = [teacher for run in (*runs, *standing) for teacher in catalogue.teachers_of(run.backbone)]
     known_runs = {run.pk for run in runs} | {version.run_id for version in teachers}
-    rows = LearnedPictures.objects.filter(snapshot__runs__in=known_runs).values_list("hashes", flat=True)
+    snapshots = TrainingRun.objects.filter(pk__in=known_runs).values("snapshot")  # each once, however many its runs
+    rows = LearnedPictures.objects.filter(snapshot__in=snapshots).values_list("hashes", flat=True)
     known = np.frombuffer(b"".join(map(bytes, rows)), ">u8").astype(np.uint64)  # isin knows no foreign order
     found = np.isin(np.array([int(picture.sha256[:16], 16) for picture in items.pictures], np.uint64), known)
     return np.isin(items.groups, items.groups[found])

@@ -151,8 +151,8 @@ class Work:
         return True
 
 
-def load_items(run: TrainingRun) -> Items:
-    """Read the snapshot; images that were deleted since are gone from it too."""
+def load_items(run: TrainingRun, *, side: str = "") -> Items:
+    """Read the snapshot, or one side of its split; images that were deleted since are gone from it too."""
     categories = {key: place for place, key in enumerate(run.snapshot.categories)}
     soft = bool(run.options.get("soft_labels", True))
     rows = (
@@ -162,6 +162,8 @@ def load_items(run: TrainingRun) -> Items:
         .order_by("sha256")
         .values_list("image_id", "sha256", "image__original", "label", "posterior", "confidence", "split", "group")
     )
+    if side:
+        rows = rows.filter(split=side)
     image_ids, pictures, labels, weights, split = [], [], [], [], []
     numbers: dict[str, int] = {}
     groups = []
