@@ -217,13 +217,20 @@ def progress(versions: Sequence[ModelVersion]) -> str:
             "Version %(number)s is right on %(right)s of %(count)s images that it was not trained on, version"
             " %(other)s on %(fewer)s of the same."
         ) % {**shown, "other": other.number, "fewer": other.same_images["right"]}
-        said = f"{said} {_chance(other.same_images['ahead'])}"
+        said = f"{said} {_chance(other)}"
     if count < FEW:
         said = f"{said} " + _("So few images say little: let the crowd label more.")
     return said
 
 
-def _chance(ahead: list[float] | None) -> str:
+def _chance(other: ModelVersion) -> str:
+    """Whether the newest version is better than this one, or worse."""
+    ahead = other.same_images["ahead"]
+    if ahead and ahead[0] > 0 and other.alias == ModelVersion.Alias.CHAMPION:  # which goes on answering
+        return _(
+            "On these it is better, by more than chance; but new images are often those that version %(number)s was"
+            " unsure of, and the decision between the two weighs for that."
+        ) % {"number": other.number}
     if ahead and ahead[0] > 0:
         return _("It is better, by more than chance.")
     if ahead and ahead[1] < 0:

@@ -110,6 +110,12 @@ def unbroken(text: str) -> str:
 
 
 @register.filter
+def lines(text: str) -> list[str]:
+    """The first line of a text, and what follows it where something does."""
+    return text.split("\n", 1)
+
+
+@register.filter
 def share(part: Any, whole: Any) -> float:
     """``part|share:whole`` in 0..1, 0 when there is no whole."""
     return min(float(part) / float(whole), 1.0) if whole else 0.0

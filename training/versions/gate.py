@@ -15,7 +15,7 @@ from functools import partial
 
 import numpy as np
 
-from labeling.words import Told
+from labeling.words import Told, tell
 from labeling.words import gettext as _
 from training.learning.metrics import bootstrap
 
@@ -31,7 +31,8 @@ FEW = 30
 
 @dataclass(frozen=True)
 class Verdict:
-    """``alias`` is champion or challenger; ``reason`` is stored with the version and shown to people."""
+    """``alias`` is champion or challenger; ``reason`` is stored with the version and shown to people: a sentence that
+    needs no statistics and, after a comparison, the figures behind it on a second line."""
 
     alias: str
     reason: str
@@ -48,24 +49,24 @@ def first_verdict(*, right: np.ndarray, truth: np.ndarray, other: str = "") -> V
         truth: int [n], the labels.
         other: The champion's name, where that learned another question.
     """
-    accuracy = float(right.mean())
-    baseline = float(np.bincount(truth).max()) / len(truth)
+    count, by_chance = len(truth), int(np.bincount(truth).max())
     said = _(
-        "accuracy %(accuracy).1f %% on %(count)s held-out images; always saying the largest category gives"
-        " %(baseline).1f %%"
-    ) % {"accuracy": 100 * accuracy, "count": len(truth), "baseline": 100 * baseline}
-    if accuracy > baseline and len(truth) < FEW:
+        "right on %(right)s of %(count)s images that it was not trained on; always saying the largest category would be"
+        " right on %(by_chance)s"
+    ) % {"right": int(right.sum()), "count": count, "by_chance": by_chance}
+    is_better = int(right.sum()) > by_chance
+    if is_better and count < FEW:
         said = _(
             "%(said)s. So few images say little of how good it is; later versions are compared with it on more, not"
             " with this figure"
         ) % {"said": said}
-    if accuracy > baseline:
+    if is_better:
         if other:
             first = _("First model of this question, %(champion)s learned another: %(said)s.")
             return Verdict("champion", first % {"champion": other, "said": said})
         return Verdict("champion", _("First model: %(said)s.") % {"said": said})
     told = _("Not better than knowing nothing: %(said)s. More labels or another backbone may help.")
-    if baseline == 1:
+    if by_chance == count:
         told = _(
             "All held-out images show one category, so nothing tells whether it knows another: %(said)s. Let the"
             " crowd label more images of the others."
@@ -101,59 +102,72 @@ def verdict(
     of = partial(np.average, weights=weights)  # a mean over the images
     difference, (low, high) = float(of(gain)), bootstrap(gain, weights, groups, seed=seed)
     said = _(
-        "accuracy %(new).1f %% against %(old).1f %% of %(champion)s on the same %(count)s images, which neither was"
-        " trained on; the difference is %(difference)+.1f points (95 %% interval %(low)+.1f to %(high)+.1f)"
+        "Accuracy %(new).1f %% against %(old).1f %% of %(champion)s on the same %(count)s images, which neither was"
+        " trained on; the difference is %(difference)+.1f points (95 %% interval %(low)+.1f to %(high)+.1f)."
     ) % {
         "new": 100 * float(of(right)), "old": 100 * float(of(champion_right)), "champion": champion,
         "count": count, "difference": 100 * difference, "low": 100 * low, "high": 100 * high,
     }  # fmt: skip
-    if weights is not None:
-        said = _(
-            "%(said)s; the images count as if %(champion)s were as often unsure of them as of its own held-out ones,"
-            " since what it is unsure of is asked for first"
-        ) % {"said": said, "champion": champion}
-    elif with_new:
-        said = _(
-            "%(said)s; new images are often those that %(champion)s was unsure of and are asked for first, where both"
-            " are right less often than on their own held-out images"
-        ) % {"said": said, "champion": champion}
+    said = _with_choice(said, champion, is_weighed=weights is not None, with_new=with_new)
     alone = count if groups is None else len(np.unique(groups))
     enough = alone >= FEWEST
     if low > 0 and enough:
-        return Verdict("champion", _("Better beyond chance: %(said)s.") % {"said": said}, difference, low, high)
+        told = _("Better than %(champion)s, by more than chance.") % {"champion": champion}
+        return Verdict("champion", _lines(told, said), difference, low, high)
     if enough and losses is not None and champion_losses is not None and high >= 0:
         gained_low, gained_high = bootstrap(champion_losses - losses, weights, groups, seed=seed)
         if gained_low > 0:
             surer = _(
-                "it is surer of what is right (log loss %(new).3f against %(old).3f, lower by %(low).3f to %(high).3f,"
-                " 95 %% interval); %(said)s"
+                "%(said)s Log loss, which is small where the right answer was given a high chance: %(new).3f against"
+                " %(old).3f, lower by %(low).3f to %(high).3f (95 %% interval)."
             ) % {
                 "new": float(of(losses)), "old": float(of(champion_losses)), "said": said, "low": gained_low,
                 "high": gained_high,
             }  # fmt: skip
-            return Verdict("champion", _("Better beyond chance: %(said)s.") % {"said": surer}, difference, low, high)
-    told = _not_yet(is_ahead=difference > 0, is_few=alone < FEW)
-    return Verdict("challenger", told % {"said": said, "champion": champion}, difference, low, high)
+            told = _("Better than %(champion)s: it is surer of what is right, by more than chance.")
+            return Verdict("champion", _lines(told % {"champion": champion}, surer), difference, low, high)
+    told = _not_yet(is_ahead=difference > 0, is_few=alone < FEW) % {"champion": champion}
+    return Verdict("challenger", _lines(told, said), difference, low, high)
+
+
+def _lines(told: Told, figures: Told) -> Told:
+    """What everybody understands, and on a line of its own what it stands on."""
+    return tell("%(told)s\n%(figures)s", {"told": told, "figures": figures})
+
+
+def _with_choice(said: Told, champion: str, *, is_weighed: bool, with_new: bool) -> Told:
+    """The figures, and what they owe to the order in which the crowd is asked."""
+    if is_weighed:
+        return _(
+            "%(said)s The crowd is asked first about what %(champion)s is unsure of, so such images count here as much"
+            " as they do among its own held-out ones."
+        ) % {"said": said, "champion": champion}
+    if with_new:
+        return _(
+            "%(said)s Newer images are often those that %(champion)s was unsure of: on them both are right less often"
+            " than on their own held-out ones."
+        ) % {"said": said, "champion": champion}
+    return said
 
 
 def _not_yet(*, is_ahead: bool, is_few: bool) -> Told:
     """Why the champion goes on answering, and what its owner can do."""
     if is_ahead and is_few:
         return _(
-            "Better, but it may be chance: %(said)s. So few images seldom tell two versions apart: %(champion)s goes on"
-            " answering until more labels do, or you promote this one by hand."
+            "More often right than %(champion)s, but that may be chance, and so few images seldom tell two versions"
+            " apart: the champion goes on answering until more labels do, or you promote this one by hand."
         )
     if is_ahead:
         return _(
-            "Better, but it may be chance: %(said)s. So far %(champion)s goes on answering, until more labels tell or"
-            " you promote this one by hand."
+            "More often right than %(champion)s, but that may be chance: the champion goes on answering until more"
+            " labels tell, or you promote this one by hand."
         )
     if is_few:
         return _(
-            "Not better: %(said)s. So few images seldom tell two versions apart: %(champion)s goes on answering, and"
-            " more labels may show another picture."
+            "Not better than %(champion)s. So few images seldom tell two versions apart: the champion goes on"
+            " answering, and more labels may show another picture."
         )
-    return _("Not better: %(said)s. So %(champion)s goes on answering; more labels may bring a better one.")
+    return _("Not better than %(champion)s, which goes on answering; more labels may bring a better version.")
 
 
 def not_comparable(*, champion: str, why: str, right: np.ndarray) -> Verdict:

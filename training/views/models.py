@@ -44,7 +44,7 @@ def _versions_page(request: HttpRequest, slug: str, status: int = 200) -> HttpRe
         previous=champions.previous_champion(project),
         changes=AliasChange.objects.filter(project=project, alias=ModelVersion.Alias.CHAMPION)
         .select_related("version", "replaced", "user")
-        .only("created_at", "reason", "version__number", "replaced__number", "user__username")
+        .only("created_at", "kind", "reason", "version__number", "replaced__number", "user__username")
         .order_by("-created_at")[:20],
         **{**progress_of(versions[::-1]), "versions": versions},
     )

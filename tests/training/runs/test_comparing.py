@@ -303,9 +303,9 @@ def test_a_project_whose_crowd_meets_a_new_category_gets_a_champion_that_knows_i
     second = labeled(SHAPES[2:] * 30, 500)
 
     assert (second.categories, second.alias) == (list(SHAPES), "champion"), second.decision
-    assert second.decision.startswith("Better beyond chance")
-    assert ("as of its own held-out ones" in second.decision) == are_weighed
-    assert ("new images are often those that version 1 was unsure of" in second.decision) != are_weighed
+    assert second.decision.startswith("Better than version 1")
+    assert ("as they do among its own held-out ones" in second.decision) == are_weighed
+    assert ("Newer images are often those that version 1 was unsure of" in second.decision) != are_weighed
     first.refresh_from_db()
     assert first.alias == ""
 
