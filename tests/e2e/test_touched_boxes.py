@@ -29,6 +29,8 @@ def test_a_box_by_touch_is_exact(visit, red_project, worker, dpr):
     page.mouse.down(button="right")  # whose end the menu that it opens may keep from the page
     touch(page, [(left, top), ((left + right) / 2, (top + bottom) / 2), (right, bottom)])
     assert drawn_boxes(page, 1)[0]["box"] == pytest.approx(list(RED), abs=1.5 / dpr)
+    assert page.evaluate("document.activeElement.id") == "stage"
+    assert page.locator("#stage:focus-visible").count() == 0  # a ring round the image is for who came by keys
 
 
 @pytest.mark.parametrize("width", [360, 390, 411])

@@ -32,7 +32,7 @@ export function listen(stage, view, editor) {
     event.preventDefault();
     if (event.pointerType === "touch" && [...pointers.values()].some(isPen)) return;
     if (isPen(event)) lift();
-    stage.focus({ preventScroll: true });
+    stage.focus({ preventScroll: true, focusVisible: false }); // for keys; the ring is for who came by them
     stage.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, event);
     const moving = event.button === 1 || space || !editor.isAsked();
