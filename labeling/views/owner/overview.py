@@ -79,9 +79,11 @@ def _activity(project: Project) -> dict[str, Any]:
     sure = certain.get(question.key, {}) if question else {}
     cost = figures.cost(project)
     unsure = _unsure(cost["judgments_to_finish_between"])
+    left = _left(project, Decimal(cost["cost_to_finish"]))
     return {
         "cost": cost,
-        "left": _left(project, Decimal(cost["cost_to_finish"])),
+        "left": left,
+        "reached": None if left is None else _reached(project, left / Decimal(cost["cost_to_finish"])),
         "unsure": unsure,
         "price": _price(project, cost, unsure),
         "figures": found,
@@ -125,6 +127,14 @@ def _left(project: Project, to_finish: Decimal) -> Decimal | None:
     if project.budget is None or project.is_spent or project.budget - project.cost >= to_finish:
         return None
     return project.budget - project.cost
+
+
+def _reached(project: Project, paid: Decimal) -> float:
+    """The share that is finished when the budget ends, where it pays for this share of what is to come: tasks that
+    are begun are ended before others, so hardly any is half done then.
+    """
+    done, all_of_it = project.finished
+    return (done + (all_of_it - done) * float(paid)) / all_of_it
 
 
 def _on_gold(found: dict[str, Any]) -> dict[str, Any] | None:

@@ -49,6 +49,21 @@ def test_what_the_end_of_the_budget_cut_short_is_not_called_finished(
     assert "Earned" in text_of(owning, f"/projects/{project.slug}/workers/")
 
 
+def test_an_owner_whose_budget_will_not_last_is_told_how_far_it_goes_and_what_to_change(
+    make_project: Make, owning: Client, run_actors: Callable[[], int]
+) -> None:
+    project = make_project(images=5, price_per_judgment=Decimal("0.10"), budget=Decimal("0.30"), judgments_max=1)
+    answer(project, project.owner)
+    page = text_of(owning, f"/projects/{project.slug}/activity/")
+    assert "to finish takes about 0.40, and 0.20 is left. It ends with about 60 % finished." in page
+    assert f'href="/projects/{project.slug}/settings/#id_budget"' in page
+    for _task in range(2):
+        answer(project, project.owner)
+    run_actors()
+    assert "will not last" not in text_of(owning, f"/projects/{project.slug}/activity/")
+    assert "<dd>60 %</dd>" in text_of(owning, f"/projects/{project.slug}/")
+
+
 def test_the_plot_of_labels_says_that_there_are_more(
     make_project: Make, owning: Client, run_actors: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
