@@ -208,7 +208,7 @@ def test_an_owner_promotes_a_version_and_rolls_back(
     expect(versions.nth(0)).to_contain_text("Challenger")
     axe(page)
     fits(page)
-    versions.nth(0).get_by_role("button", name="Withdraw").click()
+    versions.nth(0).get_by_role("button", name="Withdraw as challenger").click()
     expect(page.get_by_text("Version 2 is the challenger no longer.")).to_be_visible()
     page.set_viewport_size({"width": 1280, "height": 900})
     wrap = page.get_by_role("group", name="Versions")
