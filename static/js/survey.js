@@ -35,10 +35,22 @@ function refresh() {
   }, 500);
 }
 
-document.addEventListener("input", (event) => {
-  if (event.target.closest("#builder")) refresh();
+/* Who leaves with questions that are not saved is asked first, as long as one was written or moved. */
+let isUnsaved = false;
+addEventListener("beforeunload", (event) => {
+  if (isUnsaved) event.preventDefault();
 });
-document.body.addEventListener("htmx:afterSwap", refresh);
+document.addEventListener("submit", ({ target, submitter, defaultPrevented }) => {
+  if (target.closest("main") && submitter?.id !== "preview-button" && !defaultPrevented) isUnsaved = false;
+});
+function changed() {
+  isUnsaved = true;
+  refresh();
+}
+document.addEventListener("input", (event) => {
+  if (event.target.closest("#builder")) changed();
+});
+document.body.addEventListener("htmx:afterSwap", changed);
 
 /* A question whose kind changes has other options to look at, and a browser cannot point at what is wrong in a folded one. */
 document.addEventListener("change", ({ target }) => {

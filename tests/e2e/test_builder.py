@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 
 def test_the_preview_follows_what_is_typed_and_its_width(visit: Any, make_project: Any, owner: Any) -> None:
@@ -41,6 +41,20 @@ def test_a_question_is_moved_by_keyboard_as_far_as_one_wants(visit: Any, make_pr
     cards.nth(0).get_by_role("button", name="Remove this question").press("Enter")
     expect(cards).to_have_count(2)
     expect(asked.nth(0)).to_be_focused()
+    told: list[str] = []
+
+    def leave(dialog: Dialog) -> None:
+        told.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", leave)
+    page.reload()
+    assert told == ["beforeunload"], "questions that are not saved would be gone without a word"
+    asked.nth(0).press_sequentially("!")
+    page.get_by_role("button", name="Save survey").click()
+    expect(page.get_by_text("Saved as a new version")).to_be_visible()
+    page.reload()
+    assert told == ["beforeunload"]
 
 
 def test_a_survey_s_kinds_can_be_read_on_a_phone(visit: Any, make_project: Any, owner: Any, fits: Any) -> None:
