@@ -192,7 +192,7 @@ def outbox_data(request: HttpRequest) -> dict[str, Any]:
     return {
         "user": request.user.pk,
         "assignments": ASSIGNMENTS,
-        "words": {name: words[name] for name in ("waiting", "sign_in")},
+        "words": {name: words[name] for name in ("waiting", "sign_in", "sent")},
     }
 
 
@@ -211,6 +211,7 @@ def _words() -> dict[str, str]:
         "too_long": _("At most %s characters, please."),
         "waiting": _("%s waiting for the connection"),
         "sign_in": _("Sign in to send %s"),
+        "sent": _("What waited is being sent."),
         "offline": _("No connection. Your answers are kept on this device."),
         "next": _("Next image."),
         "undone": _("The last answer is taken back; here it is again."),
@@ -224,7 +225,7 @@ def _words() -> dict[str, str]:
         "box_deleted": _("Box deleted."),
         "delete": _("Delete"),
         "category": _("Category"),
-        "boxes_count": _("%s boxes"),
+        "boxes_count": _("Boxes: %s."),
         "stage": _("Image with boxes. n makes a new box, arrow keys move it, question mark lists all keys."),
         "tools": _("Box tools"),
         "new_box": _("New box (n)"),

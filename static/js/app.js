@@ -3,6 +3,12 @@ import { carried, toast } from "./toast.js";
 
 carried();
 
+/* Screen readers tell what is added to a page, not what it came with, as the server's word on what was just done. */
+const LISTENING = 500; // milliseconds until one is sure to follow a page that has come
+setTimeout(() => {
+  for (const told of document.querySelectorAll("#toasts > .toast p")) told.replaceChildren(...told.cloneNode(true).childNodes);
+}, LISTENING);
+
 const YEAR = 31_536_000;
 const root = document.documentElement;
 
@@ -113,8 +119,17 @@ addEventListener("pageshow", (event) => {
   if ([...document.forms].some((form) => sent.has(form) && form.querySelector("[name=shown], [name=seen]"))) location.reload();
   for (const form of document.forms) sent.delete(form);
 });
-document.addEventListener("change", (event) => {
-  event.target.closest("form[data-autosubmit]")?.requestSubmit();
+/* Who sets a filter goes on from it: the page that it brings begins where they were, as with the next arrow in a list. */
+const FILTER = "crowdtune:filter";
+document.addEventListener("change", ({ target }) => {
+  const form = target.closest("form[data-autosubmit]");
+  if (!form) return;
+  try {
+    sessionStorage.setItem(FILTER, `${location.pathname} ${target.name}`);
+  } catch {
+    // Without storage the page begins at its start.
+  }
+  form.requestSubmit();
 });
 
 /* Dropzones: the file input covers the zone, so dropping works by itself; we show what was chosen. */
@@ -138,9 +153,19 @@ function begin() {
   const told = document.querySelector("form .alert.bad[role=alert]");
   const wrong = document.querySelector("[aria-invalid=true], .question.invalid :is(textarea, select, button, input:not([type=hidden], :disabled))");
   if (told) told.tabIndex = -1;
-  (wrong ?? (document.querySelector("[autofocus]") ? null : told))?.focus();
+  (wrong ?? (document.querySelector("[autofocus]") ? null : told ?? filtered()))?.focus({ preventScroll: !wrong && !told });
 }
 if (window === top) begin();
+
+function filtered() {
+  try {
+    const [path, name] = sessionStorage.getItem(FILTER)?.split(" ") ?? [];
+    sessionStorage.removeItem(FILTER);
+    return path === location.pathname ? document.querySelector(`form[data-autosubmit] [name="${CSS.escape(name)}"]`) : null;
+  } catch {
+    return null;
+  }
+}
 
 /* A part of the page that renews itself, as a run that is watched: the focus and what was scrolled stay where they were,
    and of what has changed a screen reader is told no more than what stands in data-say. */

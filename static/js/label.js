@@ -39,6 +39,7 @@ let later = []; // addresses of images that will probably be next
 const gone = new Set(); // tasks that were answered or skipped on this page
 const ECHO = 350; // milliseconds within which a second click is still the same double click
 const BLINK = 200; // milliseconds that nobody sees an image and answers in
+const LONG = 1500; // milliseconds after which a wait is told
 let shownAt = 0;
 let refilling = null;
 let loading = null;
@@ -156,12 +157,20 @@ async function waitForTask() {
 /* The server has something else to say than the next task: an end, a pause, other questions. */
 async function leave(patience = 60_000) {
   busy = true;
-  page.loading.hidden = false;
+  spin(true);
   await outbox.drained(patience);
   carry();
   staying = true;
   location.assign(location.pathname);
   return new Promise(() => {});
+}
+
+/* A spinner is seen alone: a wait that is not over at once is told, too. */
+let slow = null;
+function spin(isOn) {
+  page.loading.hidden = !isOn;
+  clearTimeout(slow);
+  if (isOn) slow = setTimeout(() => (page.announce.textContent = page.loading.firstElementChild.ariaLabel), LONG);
 }
 
 async function advance() {
@@ -171,7 +180,7 @@ async function advance() {
   page.announce.textContent = "";
   for (const task of ahead.filter(isOver)) ahead.splice(ahead.indexOf(task), 1);
   if (!ahead.length) {
-    page.loading.hidden = false;
+    spin(true);
     await waitForTask();
     if (current) return undefined; // an answer was taken back meanwhile, and its task is on the screen
   }
@@ -192,7 +201,7 @@ function show(task, answers = {}, said = words.next) {
   if (!task.element || (task.element.complete && !task.element.naturalWidth)) task.element = picture(task.image, words.alt);
   zoom?.whole();
   page.figure.replaceChildren(...[task.element, overlay(task)].filter(Boolean));
-  page.loading.hidden = task.element.complete;
+  spin(!task.element.complete);
   remark("hint", task.hint);
   remark("suggestion", task.suggestion);
   for (const control of form.boxes) control.open(task, task.element, overlay(task));
@@ -212,7 +221,7 @@ async function ready(task, said = words.next) {
   if (!isThere(task.element)) {
     await arrival(task);
     if (current !== task) return;
-    page.loading.hidden = true;
+    spin(false);
     // Who was waiting, and pressed a choice while nothing was there, may be about to press it once more.
     await new Promise((resolve) => setTimeout(resolve, BLINK));
     if (current !== task) return;
@@ -240,7 +249,7 @@ function isThere(image) {
 /* Resolves when the image is there, or does not come though there is a line. One that a line has lost is waited for until
    there is one again: it would be skipped as broken. */
 async function arrival(task) {
-  page.loading.hidden = false;
+  spin(true);
   await task.element.decode().catch(() => {});
   for (let pause = 500; current === task && !isThere(task.element); pause = Math.min(pause * 2, 15_000)) {
     // Not the image itself, which may come from a bucket that a script may not ask.
@@ -423,7 +432,8 @@ async function start() {
   if (Object.keys(client.answers).length || !restore(current, form, client.user)) form.update();
   begun = true;
   if (gone.has(current.task)) return advance();
-  return ready(current);
+  // A warning that the page came with is read out here: what stands on a page from its start may be passed over.
+  return ready(current, [warning, words.next].filter(Boolean).join(" "));
 }
 
 /* The boxes editor is a script of its own. A line that loses it would leave a page that answers nothing: it begins anew as

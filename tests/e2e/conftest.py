@@ -253,6 +253,23 @@ def quiet(page: Page) -> None:
     painted(page)
 
 
+# What a screen reader is told by the page that comes next: all that is added to a part that speaks.
+LISTEN = """addEventListener("DOMContentLoaded", () => {
+  window.heard = [];
+  new MutationObserver((changes) => {
+    for (const { target, addedNodes } of changes) {
+      if (!target.closest("[role=status], [role=alert], [aria-live]")) continue;
+      heard.push(...[...addedNodes].map((node) => node.textContent));
+    }
+  }).observe(document.body, { childList: true, subtree: true });
+})"""
+
+
+def heard(page: Page, text: str) -> None:
+    """Wait until this was read out since the page came; ``page.add_init_script(LISTEN)`` before it did."""
+    until(page, "text => window.heard?.includes(text)", text)
+
+
 def ready(page: Page) -> None:
     """The task is on the screen and the script waits for an answer."""
     expect(page.locator("#announce")).not_to_be_empty()

@@ -171,6 +171,7 @@ def test_a_box_is_made_and_edited_by_keys_alone(visit, red_project, worker):
     assert boxes(page) == []
     page.keyboard.press("Control+z")
     assert len(boxes(page)) == 1
+    expect(page.locator("#announce")).to_contain_text("Boxes: 1. Box 1")
 
 
 def test_boxes_take_no_room_from_the_image_and_handles_stay_on_theirs(visit, red_project, worker):

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from labeling.models import Assignment, Judgment
-from tests.e2e.conftest import drawn, happened, lose_first_reply, painted, quiet, ready, until
+from tests.e2e.conftest import LISTEN, drawn, happened, heard, lose_first_reply, painted, quiet, ready, until
 
 ANIMAL = {
     "key": "animal",
@@ -182,6 +182,9 @@ def test_digits_and_arrows_in_the_menu_of_reasons_answer_no_task(make_project, s
 def test_answers_without_a_connection_arrive_when_it_is_back(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
     page = start(project, watch=False)
+    page.add_init_script(LISTEN)
+    page.reload()
+    ready(page)
     loaded_ahead(page, 2)
     page.context.set_offline(True)
     for key in ("1", "2"):
@@ -194,10 +197,14 @@ def test_answers_without_a_connection_arrive_when_it_is_back(make_project, start
     expect(page.locator("#sync")).to_contain_text("waiting for the connection")
     until(page, "localStorage.length === 3")  # in one entry, another tab would overwrite what it has not heard of yet
     assert Judgment.objects.filter(project=project).count() == 0
+    heard(page, "Loading the next image")
+    told = page.evaluate("heard.filter((text) => text.includes('waiting'))")
+    assert len(told) == len(set(told)), "each time that it is tried in vain"
     page.context.set_offline(False)
     rows = stored(project, 3)
     assert [row.answers["animal"] for row in rows] == ["cat", "dog", "cat"]
     expect(page.locator("#loading")).to_be_hidden()
+    heard(page, "What waited is being sent.")
 
 
 def test_an_answer_survives_a_closed_tab(make_project, start):

@@ -299,7 +299,9 @@ def test_the_focus_is_back_after_a_closer_look_and_practice_has_one_at_what_it_t
     expect(page.get_by_role("button", name="dog")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_text("Not quite")).to_be_visible()
-    expect(page.get_by_role("link", name="Next")).to_have_accessible_description("Not quite")
+    expect(page.get_by_role("link", name="Next")).to_have_accessible_description(
+        "Not quite Question Which animal is this? Your answer dog Expected cat"
+    )
     image = page.locator("figure img")
     whole = image.bounding_box()
     page.get_by_role("button", name="Look closer").click()

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from labeling import services
 from labeling.models import Gold, Membership
-from tests.e2e.conftest import OF_COLOUR, drawn, ready
+from tests.e2e.conftest import LISTEN, OF_COLOUR, drawn, heard, ready
 from tests.e2e.test_boxes import QUESTION as BOXES
 from tests.e2e.test_labeling import ANIMAL, SURVEY
 
@@ -122,10 +122,13 @@ def test_a_practice_answer_is_told_at_once_whether_it_was_right(visit, make_proj
 
 def test_a_paused_worker_reads_why_and_appeals(visit, addresses, worker):
     page = visit(addresses["Paused"], user=worker)
+    page.add_init_script(LISTEN)
+    expect(page).to_have_title("Your work here is paused · Paused")
     expect(page.get_by_text("Too fast.")).to_be_visible()
     page.get_by_label("Do you think this is wrong?").fill("I know these animals.")
     page.get_by_role("button", name="Send the appeal").click()
     expect(page.get_by_text("Waiting for an answer")).to_be_visible()
+    heard(page, "Your appeal was sent.")
     member = Membership.objects.get(user=worker, project__name="Paused")
     assert member.appeals.get().text == "I know these animals."
 

@@ -122,6 +122,7 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
         options = {"mirror": wishes.pop("mirror")}
         with refusals(request):
             services.request_run(project=project, cause="person", requested_by=request.user, options=options, **wishes)
+            messages.success(request, _("The run is queued."))
     return redirect("project-training", slug)
 
 

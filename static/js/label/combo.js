@@ -154,7 +154,8 @@ export class Combo {
     );
     this.#list.hidden = !this.#shown.length;
     this.#input.setAttribute("aria-expanded", String(!this.#list.hidden));
-    this.#empty.textContent = this.#shown.length || !this.#input.value.trim() ? "" : this.#root.dataset.empty;
+    const told = this.#shown.length || !this.#input.value.trim() ? "" : this.#root.dataset.empty;
+    if (this.#empty.textContent !== told) this.#empty.textContent = told; // told once, not with each letter
     const named = this.#shown.indexOf(this.#chosen);
     this.#activate(this.#shown.length && this.#input.value ? Math.max(named, 0) : -1);
   }

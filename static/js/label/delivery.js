@@ -1,4 +1,5 @@
 /* What the outbox of a page does with the server: an answer or a skip is sent, and what still waits is told. */
+import { toast } from "../toast.js";
 import { call, isDenied, isPassing } from "./api.js";
 
 /* How an outbox sends an item, to the address that the assignments are below. */
@@ -16,9 +17,14 @@ export function delivery(assignments) {
   };
 }
 
+/* Each try tells anew how it went: the same words are left alone, or a screen reader would read them out each time. */
 export function tell(line, { waiting, failing, denied }, words) {
-  if (denied && waiting) line.replaceChildren(wayIn(words.sign_in.replace("%s", waiting)));
-  else line.textContent = failing && waiting ? words.waiting.replace("%s", waiting) : "";
+  const isOut = Boolean(denied && waiting);
+  const said = isOut ? words.sign_in : failing && waiting ? words.waiting : "";
+  const text = said.replace("%s", waiting);
+  if (line.textContent === text) return;
+  if (line.textContent && !failing) toast(words.sent, "good");
+  line.replaceChildren(isOut ? wayIn(text) : text);
 }
 
 /* Who is signed out, or has signed in again elsewhere, needs this page anew: it asks for the password where need be. */
