@@ -179,7 +179,7 @@ def test_an_owner_promotes_a_version_and_rolls_back(
     expect(versions).to_have_count(2)
     expect(versions.nth(0)).to_contain_text("Challenger")
     expect(versions.nth(1)).to_contain_text("Champion")
-    expect(page.get_by_role("heading", name="Accuracy")).to_be_visible()
+    expect(page.get_by_role("heading", name="How good each version is")).to_be_visible()
     axe(page)
     fits(page)
 
