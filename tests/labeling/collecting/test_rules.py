@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from math import comb
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from labeling import services
+from labeling.collecting import phases
 from labeling.collecting.rules import by_chance, first_look
 from labeling.errors import CrowdtuneError
 from labeling.models import Gold, Judgment, Membership, Project, Rule, RuleEvent, Task
@@ -385,7 +387,7 @@ def test_what_practice_taught_is_not_measured(make_project: Callable[..., Projec
 def test_a_check_of_labels_is_asked_of_nobody_and_measures_nobody(
     make_project: Callable[..., Project], worker: User
 ) -> None:
-    project = make_project(images=3, access="open", gold_rate=1)
+    project = make_project(images=3, access="open", gold_rate=1, price_per_judgment="0.1")
     for task in Task.objects.filter(project=project).order_by("id")[:2]:
         services.set_gold(task=task, answers="cat", user=project.owner)
     add(project, measure="gold_accuracy", window=2, comparison="below", threshold=1.0, action="pause")
@@ -399,6 +401,8 @@ def test_a_check_of_labels_is_asked_of_nobody_and_measures_nobody(
     judgment, _is_new = services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": "dog"})
     member = standing(project, worker)
     assert (member.is_paused, member.gold_seen, judgment.is_gold) == (False, 0, True)
+    assert judgment.price == Decimal("0.1"), "what was offered is paid"
+    assert phases.golds_before_work(project) == {}
     services.undo_last(project=project, worker=worker)
     other = person("otto")
     services.ensure_member(project=project, user=other)

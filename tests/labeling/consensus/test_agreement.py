@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
+from labeling.aggregation.votes import Votes
 from labeling.consensus import agreement
 from labeling.consensus.base import Judgments
+from labeling.consensus.classes import class_figures
 from labeling.consensus.question_fit import fit_question
 from labeling.surveys.survey import Asked
 
@@ -179,3 +181,10 @@ def test_who_cannot_tell_where_a_box_is_is_no_judgment_that_agrees():
     found = fit_question(question, judgments, {}, {}, "adaptive")
     assert found is not None
     assert found.stored["figures"]["judgments"] == 1
+
+
+def test_what_is_known_is_no_departure_from_the_majority() -> None:
+    """Of four tasks one is known to be what nobody said; of the others' labels one leaves the majority."""
+    votes = Votes.of(np.repeat(range(4), 3), np.tile(range(3), 4), [0] * 12, n_classes=2, known=[1, -1, -1, -1])
+    figures = class_figures(votes, votes.counts(), np.array([1, 1, 0, 0]), ["cat", "dog"])
+    assert figures["differs_from_majority"] == round(1 / 3, 4)
