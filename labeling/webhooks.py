@@ -99,8 +99,9 @@ def _next(without: Collection[int]) -> WebhookDelivery | None:
     """The oldest letter that is due, to other receivers than these and those that are turned off."""
     with transaction.atomic():
         now = timezone.now()
-        # None waits for longer than PAUSES: the clock was set back since.
+        # None waits for longer than PAUSES, and none is of the future: the clock was set back since.
         is_due = Q(next_at__lte=now) | Q(next_at__gt=now + timedelta(seconds=PAUSES[-1]) + SKEW)
+        is_due |= Q(attempts=0, created_at__gt=now + SKEW)
         due = WebhookDelivery.objects.filter(is_due, state=State.WAITING)
         due = due.filter(webhook__is_active=True).exclude(webhook_id__in=without)
         row = due.select_for_update(skip_locked=True, of=("self",)).select_related("webhook").order_by("id").first()
