@@ -325,7 +325,10 @@ def test_a_webhook_is_changed_on_its_page_and_sent_again_what_was_given_up(proje
     services.change_webhook(webhook=hook, user=project.owner, is_active=False)
     later = owning.post(address, {"action": "again"}, follow=True)
     assert "It is sent again once the webhook is turned on." in text(later)
+    services.change_webhook(webhook=hook, user=project.owner, is_active=True)
     assert owning.get(address, follow=True).redirect_chain == [(page, 302)], "what was refused is loaded again"
+    hook.refresh_from_db()
+    assert hook.is_active
     assert "Send again" not in text(owning.get(page))
 
 
