@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
-from math import comb
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 
 from labeling import services
-from labeling.collecting import phases
-from labeling.collecting.rules import by_chance, first_look
 from labeling.errors import CrowdtuneError
-from labeling.models import Gold, Judgment, Membership, Project, Rule, RuleEvent, Task
+from labeling.models import Gold, Judgment, Membership, Project, RuleEvent, Task
 from tests.labeling.conftest import answer, claim, person
 
 pytestmark = pytest.mark.django_db
@@ -382,52 +378,3 @@ def test_what_practice_taught_is_not_measured(make_project: Callable[..., Projec
     answer(project, worker, "dog")
     member = standing(project, worker)
     assert (member.is_paused, member.gold_seen, member.gold_right) == (True, 2, 1)
-
-
-def test_a_check_of_labels_is_asked_of_nobody_and_measures_nobody(
-    make_project: Callable[..., Project], worker: User
-) -> None:
-    project = make_project(images=3, access="open", gold_rate=1, price_per_judgment="0.1")
-    for task in Task.objects.filter(project=project).order_by("id")[:2]:
-        services.set_gold(task=task, answers="cat", user=project.owner)
-    add(project, measure="gold_accuracy", window=2, comparison="below", threshold=1.0, action="pause")
-    services.ensure_member(project=project, user=worker)
-    first = Task.objects.get(pk=answer(project, worker, "dog").task_id)
-    assert standing(project, worker).gold_seen == 1
-    lease = claim(project, worker)  # handed out as hidden gold
-    for task in (first, lease.task):
-        services.set_gold(task=task, answers="cat", use="check", user=project.owner)
-    assert standing(project, worker).gold_seen == 0, "what it measured is taken back"
-    judgment, _is_new = services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": "dog"})
-    member = standing(project, worker)
-    assert (member.is_paused, member.gold_seen, judgment.is_gold) == (False, 0, True)
-    assert judgment.price == Decimal("0.1"), "what was offered is paid"
-    assert phases.golds_before_work(project) == {}
-    services.undo_last(project=project, worker=worker)
-    other = person("otto")
-    services.ensure_member(project=project, user=other)
-    assert standing(project, other).phase == "working"
-    assert not claim(Project.objects.get(pk=project.pk), other).task.is_gold
-
-
-def test_a_rule_tells_after_how_many_answers_it_can_look_at_gold(make_project: Callable[..., Project]) -> None:
-    project = make_project(images=4, gold_rate=0.1)
-    looks = Rule(project=project, measure="gold_accuracy", window=2, comparison="below", threshold=0.6)
-    assert first_look(looks) == 0
-    for task, use in zip(project.tasks.order_by("pk"), ("hidden", "practice", "check", "hidden"), strict=True):
-        services.set_gold(task=task, answers="cat", use=use, user=project.owner)
-        project.refresh_from_db()
-        assert first_look(looks) == (20 if task == project.tasks.order_by("pk").last() else 0)
-    project.gold_rate = 0
-    assert first_look(looks) == 0
-    assert first_look(Rule(project=project, measure="agreement", window=2, comparison="below")) is None
-
-
-def test_how_many_good_people_a_rule_meets_by_chance_is_that_of_coins_thrown_again_and_again() -> None:
-    rule = Rule(measure="gold_accuracy", window=100, comparison="below", threshold=0.85)
-    exact = sum(comb(100, right) * 0.85**right * 0.15 ** (100 - right) for right in range(85))
-    assert by_chance(rule) == pytest.approx(exact, abs=0.03)  # one look at all of them
-    often = [by_chance(Rule(measure="agreement", window=n, comparison="below", threshold=0.6)) for n in (5, 10, 20)]
-    assert often == sorted(often, key=lambda share: share or 0, reverse=True)
-    assert by_chance(Rule(measure="gold_accuracy", window=10, comparison="at_least", threshold=0.6)) is None
-    assert by_chance(Rule(measure="same_in_a_row", window=10, comparison="below", threshold=3)) is None
