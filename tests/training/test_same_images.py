@@ -27,6 +27,20 @@ def version_of(number: int, alias: str = "", **found: Any) -> ModelVersion:
     return ModelVersion(number=number, alias=alias, same_images=found)
 
 
+def counts() -> list[int | None]:
+    return [version.same_images.get("count") for version in ModelVersion.objects.order_by("number")]
+
+
+def see_pages_tell(said: str, client: Client) -> None:
+    for page in ("models/", "training/", "training/summary/"):
+        shown = client.get(f"/projects/shapes/{page}").content.decode()
+        assert said in shown, page
+        assert "How good each version is" in shown, page
+    live = "/projects/shapes/training/live/"
+    assert said in client.get(live, {"measured": "2"}).content.decode()
+    assert said not in client.get(live, {"measured": "3"}).content.decode()
+
+
 def test_versions_meet_on_the_images_that_the_newest_holds_out(
     project: Project, run_actors: Callable[[], int], client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -36,10 +50,6 @@ def test_versions_meet_on_the_images_that_the_newest_holds_out(
         label_more(project, first, 30)
 
     one, two, three = ModelVersion.objects.order_by("number")
-
-    def counts() -> list[int | None]:
-        return [version.same_images.get("count") for version in ModelVersion.objects.order_by("number")]
-
     held_out = three.run.snapshot.items.filter(split="test")
     assert held_out.count() > one.metrics["count"]
     for version in (one, two, three):
@@ -51,14 +61,7 @@ def test_versions_meet_on_the_images_that_the_newest_holds_out(
     assert three.same_images["ahead"] == [0, 0]
 
     client.force_login(project.owner)
-    said = f"Version 3 is right on {three.same_images['right']} of {held_out.count()} images"
-    for page in ("models/", "training/", "training/summary/"):
-        shown = client.get(f"/projects/shapes/{page}").content.decode()
-        assert said in shown, page
-        assert "How good each version is" in shown, page
-    live = client.get("/projects/shapes/training/live/", {"measured": "2"}).content.decode()
-    assert said in live
-    assert said not in client.get("/projects/shapes/training/live/", {"measured": "3"}).content.decode()
+    see_pages_tell(f"Version 3 is right on {three.same_images['right']} of {held_out.count()} images", client)
     listed = client.get("/api/v1/projects/shapes/models/").json()["results"]
     assert [row["same_images"] for row in listed] == [row.same_images for row in (three, two, one)]
     assert client.get("/api/v1/projects/shapes/models/1/").json()["same_images"] == one.same_images

@@ -38,11 +38,10 @@ def test_fifty_promotions_under_load_fail_no_request_and_mix_no_answer(
     data = picture(3)
     features = runtime.engine().trunk("tiny-0000").embed(pixels(data, SIZE)[None])
     expected = {number + 1: make_head(number + 1).probabilities(features)[0] for number in range(2)}
-    key = create_key(user=owner)[1]
     request = httpx.Request(
         "POST",
         f"{live_server.url}/api/v1/projects/colours/predict/",
-        headers={"Authorization": f"Token {key}"},
+        headers={"Authorization": f"Token {create_key(user=owner)[1]}"},
         files=[("image", ("p.png", data, "image/png"))] * 2,
     )
     request.read()  # written once, and sent by all
