@@ -309,7 +309,8 @@ def test_who_is_warned_while_at_work_reads_it_before_the_next_image(make_project
     expect(page.locator("#task")).not_to_have_attribute("data-ahead", "")
     with page.expect_navigation():
         page.keyboard.press("1")
-    expect(page.get_by_text("Three alike.")).to_be_visible()
+    expect(page.get_by_text("Three alike.", exact=True)).to_be_visible()
+    expect(page.locator("#announce")).to_contain_text("Three alike.")
     ready(page)
     page.get_by_role("button", name="I have read this").click()
     expect(page.get_by_text("Three alike.")).to_have_count(0)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.conftest import painted, until
 from tests.e2e.pointers import pinch, touch
@@ -31,6 +32,18 @@ def test_a_box_by_touch_is_exact(visit, red_project, worker, dpr):
     assert drawn_boxes(page, 1)[0]["box"] == pytest.approx(list(RED), abs=1.5 / dpr)
     assert page.evaluate("document.activeElement.id") == "stage"
     assert page.locator("#stage:focus-visible").count() == 0  # a ring round the image is for who came by keys
+
+
+def test_the_categories_stay_in_view_while_a_finger_draws_one_box_after_the_other(visit, red_project, worker):
+    page = opened(visit, red_project, worker, touch=True, width=360, height=640)
+    place = page.locator("#image").bounding_box()
+    for number in range(4):
+        left, top = place["x"] + 20 + 80 * number, place["y"] + 20 + 30 * number
+        touch(page, [(left, top), (left + 20, top + 15), (left + 40, top + 30)])
+        drawn_boxes(page, number + 1)
+    expect(page.locator(".box-categories label").first).to_be_in_viewport(ratio=1)
+    page.locator(".box-table tbody tr").last.locator("input").last.tap()
+    expect(page.locator(".box-table tbody tr").last).to_be_in_viewport()
 
 
 @pytest.mark.parametrize("width", [360, 390, 411])

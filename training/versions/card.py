@@ -58,7 +58,7 @@ def _data(manifest: dict[str, Any]) -> str:
     left_out = sum(manifest["left_out"].values())
     said = (
         f"{_origin(manifest)}; near-duplicates are on one side of the split, which follows from each image's hash."
-        f" Snapshot `{manifest['snapshot'][:16]}`; {left_out} labels were left out."
+        f" Snapshot `{manifest['snapshot'][:16]}`; labels left out: {left_out}."
     )
     if manifest.get("gone"):
         said += f" Of the snapshot's images {manifest['gone']} were deleted since, or could not be read."

@@ -10,7 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Q
 from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
@@ -142,6 +142,7 @@ def change_webhook(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """What a button of the page asks for; a page that was refused, loaded again, is the page."""
     project = load_project(request, slug, even_archived=True)  # its exports are told of still
     if request.method != "POST":
+        get_object_or_404(project.webhooks, pk=pk)
         return redirect("project-webhooks", project.slug)
     with refusals(request):
         rows = Webhook.objects.filter(project=project).select_related("project")

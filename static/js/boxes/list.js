@@ -37,7 +37,9 @@ export class List {
       row.setAttribute("aria-selected", String(box.id === selected));
       if (this.body.rows[index] !== row) this.body.insertBefore(row, this.body.rows[index] ?? null);
     });
-    if (selected) this.rows.get(selected)?.scrollIntoView({ block: "nearest" });
+    // By finger the next box is drawn at once: its category, above the rows, stays where it can be chosen.
+    const isByFinger = matchMedia("(pointer: coarse)").matches;
+    if (selected && !isByFinger) this.rows.get(selected)?.scrollIntoView({ block: "nearest" });
   }
 
   #row(box) {

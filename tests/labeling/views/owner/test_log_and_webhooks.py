@@ -29,7 +29,8 @@ def test_a_webhook_whose_program_fails_is_no_good_one_and_the_page_says_when_it_
     assert [hook.refused for hook in page.context["webhooks"]] == [0, 1]
     assert "Next try" in text(page)
     assert "500 It answered" not in text(page)
-    assert text(page).count("https://example.org/failing") == 3  # its card's name too, and beside the event
+    # Its card, the card's name, the field to change it, and beside the event.
+    assert text(page).count("https://example.org/failing") == 4
     in_hindi = owning.get(page.request["PATH_INFO"], headers={"accept-language": "hi"})
     assert "from now" not in text(in_hindi)
 
