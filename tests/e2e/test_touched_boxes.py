@@ -37,6 +37,7 @@ def test_a_box_by_touch_is_exact(visit, red_project, worker, dpr):
 def test_the_categories_stay_in_view_while_a_finger_draws_one_box_after_the_other(visit, red_project, worker):
     page = opened(visit, red_project, worker, touch=True, width=360, height=640)
     place = page.locator("#image").bounding_box()
+    assert place is not None
     for number in range(4):
         left, top = place["x"] + 20 + 80 * number, place["y"] + 20 + 30 * number
         touch(page, [(left, top), (left + 20, top + 15), (left + 40, top + 30)])
