@@ -7,7 +7,6 @@ kept on purpose, figures of the traffic, and labels that a model gave under an a
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -25,7 +24,6 @@ class Reason(models.TextChoices):
     UNCERTAIN = "uncertain", _("The model is unsure")
     NOVEL = "novel", _("It is unlike the training images")
     RANDOM = "random", _("Drawn at random, so that the training set stays fair")
-    AUDIT = "audit", _("Drawn to check the model's own labels")
     WRONG = "wrong", _("A person said that the answer is wrong")
 
 
@@ -81,7 +79,6 @@ class Deployment(models.Model):
     judged_at = models.DateTimeField(null=True, blank=True, help_text=_("Consensus up to here is compared."))
     claimed_at = models.DateTimeField(null=True, blank=True, help_text=_("A process is scoring the pool since."))
     updated_at = models.DateTimeField(auto_now=True)
-    updated_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
 
     class Meta:
         constraints = [

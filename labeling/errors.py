@@ -6,7 +6,10 @@ JobLost
 
 from __future__ import annotations
 
+import errno
 from typing import Any
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # on a disk, or in one's share of it
 
 
 class CrowdtuneError(Exception):

@@ -5,7 +5,6 @@ Told by the error that arrived, or by what it was raised from: drivers and frame
 
 from __future__ import annotations
 
-import errno
 import shutil
 import sqlite3
 import sys
@@ -15,7 +14,7 @@ from typing import Any
 import psycopg
 from django.db import DatabaseError, InterfaceError, OperationalError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+from labeling.errors import NO_ROOM
 
 
 def is_outage(error: BaseException | None) -> bool:
@@ -27,9 +26,9 @@ def is_full(error: BaseException | None) -> bool:
     return any(
         isinstance(one, psycopg.errors.DiskFull)
         or (isinstance(one, sqlite3.Error) and getattr(one, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL)
-        or (isinstance(one, OSError) and one.errno in _FULL)
+        or (isinstance(one, OSError) and one.errno in NO_ROOM)
         # What several files of a folder ran into is told by its text alone.
-        or (isinstance(one, shutil.Error) and any(f"[Errno {number}]" in str(one) for number in _FULL))
+        or (isinstance(one, shutil.Error) and any(f"[Errno {number}]" in str(one) for number in NO_ROOM))
         for one in _chain(error)
     )
 

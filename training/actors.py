@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import dramatiq
 from django.db import transaction
 
 from labeling.models import Project
 from training import leftovers, outlook, same_images, suspects
 from training.features import background
+from training.models import ModelVersion
 from training.runs import due, queueing, running
 from training.runs.due import Decision
 from training.snapshots import traits
 
 HOUR = 3_600_000
+DELETED = (ModelVersion.DoesNotExist, Project.DoesNotExist)  # since the message was sent
 
 
 @dramatiq.actor(queue_name="gpu", time_limit=12 * HOUR, max_retries=0)
@@ -29,14 +33,16 @@ def run_training(run_id: str) -> None:
 @dramatiq.actor(queue_name="cpu", time_limit=HOUR, max_retries=1)
 def measure_versions(version_id: int) -> None:
     """Measure all versions on the images that the new one holds out."""
-    same_images.measure(version_id)
+    with contextlib.suppress(*DELETED):
+        same_images.measure(version_id)
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=HOUR, max_retries=1)
 def find_suspects(version_id: int) -> None:
     """Look for likely label errors, and what more labels would bring, after the version is live."""
-    suspects.find_suspects(version_id)
-    outlook.measure(version_id)
+    with contextlib.suppress(*DELETED):
+        suspects.find_suspects(version_id)
+        outlook.measure(version_id)
 
 
 @dramatiq.actor(queue_name="gpu", time_limit=12 * HOUR, max_retries=0)

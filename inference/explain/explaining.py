@@ -11,15 +11,14 @@ from PIL import Image as Picture
 from inference.engine.engine import Engine
 from inference.engine.routing import VersionRef
 from inference.errors import BadPicture
-from inference.explain.maps import FeatureMaps
 from inference.explain.picture import overlay
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import ImageRefused, decode_rgb, to_input
 from labeling.words import gettext as _
 from training.features.embedding import Embedder
 from training.learning.artifact import Classifier
-from training.learning.networks.layers import averages_to, heat_of
-from training.learning.occlusion import occlusion
+from training.learning.errors import LearningError
+from training.learning.networks.layers import PooledMaps, heat_map
 
 LONGEST = 640
 
@@ -67,26 +66,25 @@ def _heat(
     engine: Engine, classifier: Classifier, pixels: NDArray[np.uint8], features: NDArray[np.float32], index: int
 ) -> NDArray[np.floating]:
     trunk = engine.trunk(classifier.trunk_key)
-    head = classifier.head
-    maps = None if head is None else _pooled_maps(engine, trunk, pixels)
-    if head is None or maps is None or not averages_to(maps, features[0]):  # a tail, say: measure instead of derive
-        return occlusion(pixels, lambda x: classifier.probabilities_from_features(trunk.embed(x))[:, index])
-    return heat_of(maps, head, index)
+    maps = None if classifier.head is None else _pooled_maps(engine, trunk, pixels)
+    heat, _measured = heat_map(
+        maps, classifier.head, pixels, features[0], index,
+        lambda x: classifier.probabilities_from_features(trunk.embed(x))[:, index],
+    )  # fmt: skip
+    return heat
 
 
 def _pooled_maps(engine: Engine, trunk: Embedder, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
     """``[h, w, channels]``: the maps that the trunk pools; None where it pools none."""
+    path = engine.data_dir / "trunks" / trunk.key / "trunk.xml"
+
+    def load() -> tuple[PooledMaps, int]:
+        return PooledMaps(path, trunk.size), path.with_suffix(".bin").stat().st_size
+
     try:
-        return _maps(engine, trunk.key, trunk.size)(pixels)
-    except ValueError:
+        maps: NDArray[np.float32] = engine.cache.get(("maps", trunk.key), load)(pixels)
+    except LearningError:
         return None
-
-
-def _maps(engine: Engine, trunk_key: str, size: int) -> FeatureMaps:
-    path = engine.data_dir / "trunks" / trunk_key / "trunk.xml"
-    maps: FeatureMaps = engine.cache.get(
-        ("maps", trunk_key), lambda: (FeatureMaps(path, size), path.with_suffix(".bin").stat().st_size)
-    )
     return maps
 
 

@@ -52,7 +52,6 @@ def configure(*, project: Project, changes: dict[str, Any], user: Any) -> Deploy
             row.auto_label_stopped = row.auto_label_waits = ""
             if "auto_label" in changed:  # a failed audit is not held against those who begin again
                 row.auto_label_since = timezone.now()
-        row.updated_by = user
         _check(row)
         row.save()
         if changed:
@@ -70,7 +69,7 @@ def copy_settings(*, project: Project, copy: Project, user: Any) -> None:
 
 def _check(row: Deployment) -> None:
     try:
-        row.full_clean(exclude=["project", "scored_version", "updated_by"])
+        row.full_clean(exclude=["project", "scored_version"])
     except ValidationError as error:
         fields = {name: list(texts) for name, texts in error.message_dict.items()}
         raise CrowdtuneError("invalid", _("Some settings of serving are out of range."), fields=fields) from error

@@ -37,6 +37,11 @@ def test_a_due_project_trains_by_itself_and_says_why(ready: Project, run_actors:
     assert "new labels" in TrainingPolicy.objects.get().status
 
 
+def test_what_comes_after_a_run_of_a_project_that_was_deleted_meanwhile_comes_to_nothing(db: None) -> None:
+    actors.measure_versions(10**6)
+    actors.find_suspects(10**6)
+
+
 def test_a_project_that_is_not_due_says_why_not(ready: Project, run_actors: Callable[[], int]) -> None:
     services.set_policy(project=ready, changes={"min_new_labels": 5000})
 

@@ -24,7 +24,6 @@ from training.features import answers, embedding
 from training.learning.errors import LearningError
 from training.learning.feature_store import FeatureStore
 from training.learning.files import write_atomic
-from training.learning.occlusion import occlusion
 from training.models import ModelVersion, SnapshotItem
 from training.snapshots.labels import LEFT_OUT
 
@@ -155,7 +154,7 @@ def _draw_heat(version: ModelVersion, shown: np.ndarray, maps: np.ndarray, folde
 
     None for a fine-tuned version: its tail is a network of its own, and fifty answers of it are too dear for a page.
     """
-    from training.learning.networks.layers import averages_to, heat_of  # as in _draw
+    from training.learning.networks.layers import heat_map  # as in _draw
 
     head = answers.classifier_of(version).head
     if head is None:
@@ -164,12 +163,9 @@ def _draw_heat(version: ModelVersion, shown: np.ndarray, maps: np.ndarray, folde
     features = trunk.embed(shown[None])
     said = head.probabilities(features)[0]
     top = int(said.argmax())
-    averaged = averages_to(maps, features[0])
-    heat = (
-        heat_of(maps, head, top) if averaged else occlusion(shown, lambda x: head.probabilities(trunk.embed(x))[:, top])
-    )
+    heat, measured = heat_map(maps, head, shown, features[0], top, lambda x: head.probabilities(trunk.embed(x))[:, top])
     _write(folder, "heat", overlaid(shown, heat), smooth=True)
-    return {"category": head.categories[top], "probability": float(said.max()), "measured": not averaged}
+    return {"category": head.categories[top], "probability": float(said.max()), "measured": measured}
 
 
 @functools.lru_cache(maxsize=2)

@@ -12,12 +12,8 @@ CrowdtuneError
 
 from __future__ import annotations
 
-import errno
-
-from labeling.errors import CrowdtuneError
+from labeling.errors import NO_ROOM, CrowdtuneError
 from labeling.words import gettext as _
-
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class LearningError(CrowdtuneError):
@@ -57,7 +53,7 @@ class NotFaithful(LearningError):
 def not_written(told: str, error: OSError, **names: object) -> LearningError:
     """A file could not be written: ``told`` of that, with its ``error`` and ``advice``: room, or the right to write."""
     advice, code = _("Let this process write there, then try again."), "not_written"
-    if error.errno in FULL:
+    if error.errno in NO_ROOM:
         advice, code = _("Free some disk, then try again."), "disk_full"
     return LearningError(told % {**names, "error": error.strerror or error, "advice": advice}, code)
 

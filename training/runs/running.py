@@ -8,7 +8,6 @@ twice finds 0 rows to claim and does nothing.
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import shutil
 import time
@@ -152,7 +151,7 @@ def explain(error: Exception) -> Failure:
     """An exception as an owner can use it."""
     if isinstance(error, CrowdtuneError):
         return Failure(error.message, ADVICE.get(error.code, ADVICE[""]))
-    if outages.is_full(error) or (isinstance(error, OSError) and error.errno == errno.EFBIG):
+    if outages.is_full(error):
         # A folder that is copied tells of each of its files: the first says enough.
         said = error.args[0][0][2] if isinstance(error, shutil.Error) else error
         return Failure(_("The disk is full: %(error)s.") % {"error": said}, ADVICE["disk_full"])

@@ -9,6 +9,7 @@ for class activation maps, which equal Grad-CAM (Selvaraju et al. 2017) behind g
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 from training.learning.errors import LearningError
 from training.learning.heads.dense import Head
 from training.learning.networks.light import openvino
+from training.learning.occlusion import occlusion
 
 CONVOLUTIONS = {"Convolution", "GroupConvolution"}
 ACTIVATIONS = {"Relu", "Clamp", "Swish", "HSwish", "Elu", "Gelu", "Sigmoid", "PRelu"}
@@ -45,9 +47,7 @@ class Layers:
     """
 
     def __init__(self, path: Path, size: int, count: int = 6) -> None:
-        core = openvino.Core()
-        network = core.read_model(str(path))
-        network.reshape([1, size, size, 3])
+        network = _read(path, size)
         found = [op for op in network.get_ordered_ops() if op.get_type_name() in CONVOLUTIONS]
         if not found:
             raise LearningError(f"{path} has no convolution to look at.", "no_convolution")
@@ -62,7 +62,7 @@ class Layers:
             if _name(output) not in _results(network):  # two convolutions of a shortcut end in one activation
                 network.add_outputs([output])
         self._places = [_results(network)[_name(output)] for output in outputs]
-        self._compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        self._compiled = _compiled(network)
 
     def filters(self) -> np.ndarray:
         """The first convolution's kernels as one picture, uint8 [h, w, 3]: each stretched to its own range."""
@@ -74,13 +74,62 @@ class Layers:
 
     def see(self, picture: np.ndarray) -> list[Seen]:
         """uint8 [size, size, 3] -> what each chosen layer answers, in the order of depth."""
-        request = self._compiled.create_infer_request()
-        request.infer([picture[None]])
-        answers = [np.array(request.get_output_tensor(place).data)[0] for place in self._places]
+        answers = _answers(self._compiled, picture, self._places)
         return [
             Seen(name, depth, answer.transpose(1, 2, 0))
             for name, depth, answer in zip(self.names, self.depths, answers, strict=True)
         ]
+
+
+class PooledMaps:
+    """A trunk that gives the maps which it pools, by one more output of its file.
+
+    Args:
+        path: The trunk's .xml.
+        size: Side of its input in pixels.
+
+    Raises:
+        LearningError: It does not end in global average pooling.
+    """
+
+    def __init__(self, path: Path, size: int) -> None:
+        network = _read(path, size)
+        maps, self._channels_last = _before_pooling(network)
+        network.add_outputs([maps])
+        self._compiled = _compiled(network)
+
+    def __call__(self, picture: np.ndarray) -> np.ndarray:
+        """uint8 [size, size, 3] -> float32 [h, w, channels]."""
+        (maps,) = _answers(self._compiled, picture, [1])
+        return maps if self._channels_last else maps.transpose(1, 2, 0)
+
+
+def _read(path: Path, size: int) -> Any:
+    network = openvino.Core().read_model(str(path))
+    network.reshape([1, size, size, 3])
+    return network
+
+
+def _compiled(network: Any) -> Any:
+    return openvino.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+
+def _answers(compiled: Any, picture: np.ndarray, places: list[int]) -> list[np.ndarray]:
+    """What the outputs at these places say of one picture."""
+    request = compiled.create_infer_request()
+    request.infer([picture[None]])
+    return [np.array(request.get_output_tensor(place).data)[0] for place in places]
+
+
+def _before_pooling(network: Any) -> tuple[Any, bool]:
+    """The output that the global average pooling reads, and whether its channels come last."""
+    node = network.outputs[0].get_node()
+    for _ in range(8):
+        if node.get_type_name() == "ReduceMean":
+            axes = node.input_value(1).get_node().get_data().ravel().tolist()
+            return node.input_value(0), sorted(axis % 4 for axis in axes) == [1, 2]
+        node = node.input_value(0).get_node()
+    raise LearningError("The trunk does not end in global average pooling.", "no_pooling")
 
 
 def _name(output: Any) -> tuple[str, int]:
@@ -138,6 +187,26 @@ def tiled(pictures: np.ndarray) -> np.ndarray:
         top, left = (index // columns) * (h + GAP), (index % columns) * (w + GAP)
         grid[top : top + h, left : left + w] = picture
     return np.rint(grid * 255).astype(np.uint8)
+
+
+def heat_map(
+    maps: np.ndarray | None, head: Head | None, picture: np.ndarray, features: np.ndarray, category: int,
+    probability: Callable[[np.ndarray], np.ndarray],
+) -> tuple[np.ndarray, bool]:  # fmt: skip
+    """Where the evidence for a category lies, float [h, w] in 0..1, and whether that was measured.
+
+    It is derived where a head weighs the average of these maps; else, as of a tail, parts of the picture are hidden.
+
+    Args:
+        maps: [h, w, channels] before the pooling, where there are such.
+        picture: uint8 [size, size, 3].
+        features: [dim] of the picture.
+        category: Index of the output.
+        probability: Pictures [n, size, size, 3] -> [n] of the category.
+    """
+    if maps is None or head is None or not averages_to(maps, features):
+        return occlusion(picture, probability), True
+    return heat_of(maps, head, category), False
 
 
 def averages_to(maps: np.ndarray, features: np.ndarray) -> bool:

@@ -71,7 +71,7 @@ def read_pictures(root: Path, held_out: Sequence[str]) -> Pictures:
     """Every picture under ``root/<set>/``; its folder is its class where a set has several of them.
 
     Args:
-        root: For instance ../shared/data/images.
+        root: One folder per set, with a folder of pictures for each class.
         held_out: Names of sets to leave out wholly.
     """
     images, labels, detail, sets = [], [], [], {}

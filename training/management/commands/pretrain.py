@@ -1,11 +1,12 @@
 """``manage.py pretrain``: make the small backbone of the repository anew, or measure one, and write its card.
 
-    manage.py pretrain --images ../shared/data/images --weights ../shared/data/weights --hold-out trashnet
+    manage.py pretrain --images pictures --hold-out trashnet
 
-trains ``crowdtune_small`` (training.learning.networks.pretrain says how) on every set under --images but the held-out
-ones, measures a linear probe on the held-out sets beside MobileNetV2 0.35, and leaves the network and its card in
-DATA_DIR/pretrained; ``--out training/learning/assets/crowdtune_small.npz`` replaces the repository's own. The time is
-of CPU, so a busy machine gives the same network later, not a worse one.
+trains ``crowdtune_small`` (training.learning.networks.pretrain says how) on every set under --images, a folder each
+with a folder of pictures for each class, but the held-out ones, measures a linear probe on the held-out sets beside
+MobileNetV2 0.35, and leaves the network and its card in DATA_DIR/pretrained;
+``--out training/learning/assets/crowdtune_small.npz`` replaces the repository's own. The time is of CPU, so a busy
+machine gives the same network later, not a worse one.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class Command(BaseCommand):
     help = "Train the small backbone of the repository by distillation, measure it and write its card."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--images", type=Path, default=Path("../shared/data/images"), help="one folder per set")
-        parser.add_argument("--weights", type=Path, default=Path("../shared/data/weights"), help="a KERAS_HOME")
+        parser.add_argument("--images", type=Path, required=True, help="one folder per set")
+        parser.add_argument("--weights", type=Path, default=settings.KERAS_HOME, help="a KERAS_HOME")
         parser.add_argument("--hold-out", nargs="*", default=["trashnet"], help="sets that the training never sees")
         parser.add_argument("--probe", nargs="*", help="sets to measure on (default: the held-out ones)")
         parser.add_argument("--seconds", type=float, default=900, help="of CPU")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.explain.maps import FeatureMaps
+from training.learning.networks.layers import PooledMaps
 from training.learning.networks.light import openvino
 from training.learning.networks.light import operations as ops
 
@@ -21,4 +21,4 @@ def test_the_maps_before_the_pooling_are_found_in_the_file_of_a_trunk(tmp_path: 
     pooled = ops.reduce_mean(maps, [1, 2] if channels_last else [2, 3], keep_dims=False)
     openvino.save_model(openvino.Model([pooled], [images]), str(tmp_path / "trunk.xml"), compress_to_fp16=False)
     image = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(FeatureMaps(tmp_path / "trunk.xml", 8)(image), image.astype(np.float32))
+    np.testing.assert_array_equal(PooledMaps(tmp_path / "trunk.xml", 8)(image), image.astype(np.float32))
