@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from labeling.questions.kind import is_storable
+from labeling.spellings import is_storable
 from labeling.words import gettext as _
 
 # JSON writes both as escapes only: a raw NUL is no JSON, and bytes that are half a pair are no UTF-8.

@@ -10,6 +10,7 @@ Source: Unicode Standard Annex 15; HTML, 4.10.22.7 (multipart form data).
 from __future__ import annotations
 
 import re
+from typing import Any
 from unicodedata import normalize
 
 SENT = {'"': "%22", "\r": "%0D", "\n": "%0A"}
@@ -34,6 +35,24 @@ def composed(name: str) -> str:
 def written(name: str) -> str:
     """As a database and a file of text can hold it: file systems and tars have names that are no text."""
     return name.encode(errors="replace").decode().replace("\x00", "\ufffd")
+
+
+def is_storable(value: Any) -> bool:
+    """Whether a database's JSON can hold every text in the value: no NUL, no half of a surrogate pair."""
+    if isinstance(value, str):
+        return "\x00" not in value and (value.isascii() or _has_bytes(value))
+    if isinstance(value, dict):
+        return all(is_storable(item) for pair in value.items() for item in pair)
+    return all(is_storable(item) for item in value) if isinstance(value, list) else True
+
+
+def _has_bytes(text: str) -> bool:
+    """Whether it is UTF-8's to write, which half a pair is not."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def folded(name: str) -> str:

@@ -16,8 +16,7 @@ from labeling.aggregation.combine import label_of
 from labeling.collecting import phases, rightness, tasks
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Gold, Image, Judgment, Membership, Project, Task
-from labeling.questions.kind import is_storable
-from labeling.spellings import spellings
+from labeling.spellings import is_storable, spellings
 from labeling.surveys import survey
 from labeling.words import gettext as _
 from labeling.words import tell

@@ -28,7 +28,7 @@ from labeling.importing.known.lines import Lines, array, objects, text_of
 from labeling.jobs import Report
 from labeling.models import Assignment, Departure, Image, Job, Judgment, Membership, Project, Task
 from labeling.questions import BadAnswer
-from labeling.questions.kind import is_storable
+from labeling.spellings import is_storable
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked
 from labeling.words import gettext as _

@@ -25,8 +25,8 @@ from labeling.importing.said import Said
 from labeling.jobs import NOT_KNOWN, Report
 from labeling.models import Gold, Image, Job, Project, Task
 from labeling.questions import BadAnswer
-from labeling.questions.kind import is_number, is_storable
-from labeling.spellings import written
+from labeling.questions.kind import is_number
+from labeling.spellings import is_storable, written
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked
 from labeling.words import gettext as _

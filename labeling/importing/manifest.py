@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from labeling.errors import CrowdtuneError
 from labeling.importing.known.lines import Lines, array, objects, text_of
-from labeling.questions.kind import is_storable
+from labeling.spellings import is_storable
 from labeling.words import gettext as _
 
 PATHS = ("path", "file_name", "filename", "file", "image")

@@ -40,24 +40,6 @@ class Kind:
     statistic: str
 
 
-def is_storable(value: Any) -> bool:
-    """Whether a database's JSON can hold every text in the value: no NUL, no half of a surrogate pair."""
-    if isinstance(value, str):
-        return "\x00" not in value and (value.isascii() or _has_bytes(value))
-    if isinstance(value, dict):
-        return all(is_storable(item) for pair in value.items() for item in pair)
-    return all(is_storable(item) for item in value) if isinstance(value, list) else True
-
-
-def _has_bytes(text: str) -> bool:
-    """Whether it is UTF-8's to write, which half a pair is not."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def is_number(value: Any) -> bool:
     """Whether it is a number that arithmetic can use: no truth value, not endless, not beyond what a float holds."""
     try:

@@ -9,12 +9,11 @@ from labeling.questions.kind import (
     Kind,
     Options,
     Schema,
-    is_storable,
     known_options,
     no_classes,
     whole_option,
 )
-from labeling.spellings import folded
+from labeling.spellings import folded, is_storable
 from labeling.words import gettext as _
 
 LONGEST = 2000

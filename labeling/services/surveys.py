@@ -13,8 +13,8 @@ from labeling import audit, races
 from labeling.errors import CrowdtuneError
 from labeling.models import Category, CategoryExample, Project, Question, SurveyVersion
 from labeling.questions import CANT_TELL, KINDS, BadAnswer
-from labeling.questions.kind import is_storable
 from labeling.services.wordings import bad_survey, stored_wordings, wordings_after
+from labeling.spellings import is_storable
 from labeling.surveys import conditions, survey, written
 from labeling.surveys.differences import differences
 from labeling.surveys.starters import BOX_QUESTIONS, DEFAULT_QUESTIONS

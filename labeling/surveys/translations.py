@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.utils import translation
 
-from labeling.questions.kind import BadAnswer, is_storable
+from labeling.questions.kind import BadAnswer
+from labeling.spellings import is_storable
 from labeling.surveys import tongues
 from labeling.words import gettext as _
 
