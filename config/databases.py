@@ -43,6 +43,12 @@ def postgres(url: str, *, pool_size: int) -> dict[str, Any]:
     }
 
 
+def of_driver(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Of the parameters of a connection of Django's, those that psycopg itself takes."""
+    ours = {"cursor_factory", "context", "prepare_threshold", "pool"}
+    return {name: value for name, value in parameters.items() if name not in ours}
+
+
 def mail(url: str) -> dict[str, Any]:
     """``smtp://user:password@host:port`` (STARTTLS where there is a password) or ``smtps://…`` -> settings of Django.
 

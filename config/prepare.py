@@ -18,6 +18,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.loader import MigrationLoader
 
 from config import secret_files
+from config.databases import of_driver
 
 _MIGRATION_LOCK = 0x63726F7764  # "crowd"
 
@@ -53,9 +54,7 @@ def _refuse_newer_tables() -> None:
 
 def _reach_database() -> None:
     """Ask once without the pool, which would say after ten seconds that it waited and not why."""
-    parameters = connection.get_connection_params()
-    for name in ("cursor_factory", "context", "prepare_threshold", "pool"):
-        parameters.pop(name, None)
+    parameters = of_driver(connection.get_connection_params())
     try:
         psycopg.connect(**{"connect_timeout": 10, **parameters}).close()
     except psycopg.Error as error:

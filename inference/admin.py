@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
-
 from inference.models import Deployment, Prediction
-from labeling.admin import RecordAdmin, register_rest
+from labeling.admin import register, register_rest
 
-
-@admin.register(Deployment)
-class DeploymentAdmin(RecordAdmin):
-    search_fields = ("project__slug",)
-
-
-@admin.register(Prediction)
-class PredictionAdmin(RecordAdmin):
-    list_display = ("project", "image", "version", "category", "probability", "uncertainty", "created_at")
-    search_fields = ("project__slug", "category", "image__name")
-
-
+register(
+    (Deployment, "", "", "project__slug"),
+    (Prediction, "project image version category probability uncertainty created_at",
+     "", "project__slug category image__name"),
+)  # fmt: skip
 register_rest("inference")

@@ -75,6 +75,13 @@ class RecordAdmin(ModelAdmin):
         return False
 
 
+def register(*rows: tuple[type[models.Model], str, str, str]) -> None:
+    """Register records: of each the columns of its list, what it is filtered and what it is searched by."""
+    for model, shown, filters, search in rows:
+        options: dict[str, Any] = {"list_filter": filters.split(), "search_fields": search.split()}
+        admin.site.register(model, RecordAdmin, **options, **({"list_display": shown.split()} if shown else {}))
+
+
 def register_rest(app_label: str) -> None:
     """Register every model of a room that has no page of its own yet."""
     for model in apps.get_app_config(app_label).get_models():
@@ -91,88 +98,6 @@ class ProjectAdmin(RecordAdmin):
     @admin.display(description=_("Owner's pages"))
     def pages(self, row: Project) -> SafeString:
         return format_html('<a href="{}">{}</a>', reverse("project-overview", args=[row.slug]), _("Open"))
-
-
-@admin.register(Membership)
-class MembershipAdmin(RecordAdmin):
-    list_display = ("user", "project", "role", "phase", "judgment_count", "accuracy", "is_paused", "earned")
-    list_filter = ("role", "phase", "is_paused")
-    search_fields = ("user__username", "project__name", "project__slug")
-
-
-@admin.register(Category)
-class CategoryAdmin(RecordAdmin):
-    list_display = ("name", "key", "project", "parent", "wordnet_id", "position")
-    search_fields = ("name", "key", "wordnet_id", "project__slug")
-
-
-@admin.register(Question)
-class QuestionAdmin(RecordAdmin):
-    list_display = ("prompt", "key", "kind", "project", "stage", "required")
-    list_filter = ("kind",)
-    search_fields = ("prompt", "key", "project__slug")
-
-
-@admin.register(Image)
-class ImageAdmin(RecordAdmin):
-    list_display = ("name", "project", "width", "height", "byte_count", "created_at")
-    search_fields = ("name", "=sha256", "project__slug")
-
-
-@admin.register(Task)
-class TaskAdmin(RecordAdmin):
-    list_display = ("id", "project", "image", "stage", "state", "retired_because", "judgment_count", "priority")
-    list_filter = ("state", "retired_because", "is_gold")
-    search_fields = ("=id", "project__slug", "image__name")
-
-
-@admin.register(Gold)
-class GoldAdmin(RecordAdmin):
-    list_display = ("task", "use", "source", "answers")
-    list_filter = ("use",)
-    search_fields = ("=task__id", "source")
-
-
-@admin.register(Assignment)
-class AssignmentAdmin(RecordAdmin):
-    list_display = ("id", "project", "worker", "state", "reason", "created_at", "expires_at")
-    list_filter = ("state",)
-    search_fields = ("=id", "worker__username", "project__slug")
-
-
-@admin.register(Judgment)
-class JudgmentAdmin(RecordAdmin):
-    list_display = ("id", "project", "worker", "task", "answers", "seconds", "source", "created_at", "withdrawn_at")
-    list_filter = ("source", "is_gold")
-    search_fields = ("=id", "worker__username", "project__slug")
-
-
-@admin.register(Consensus)
-class ConsensusAdmin(RecordAdmin):
-    list_display = ("id", "project", "question", "answer", "confidence", "method", "is_final", "decided_by")
-    list_filter = ("method", "is_final")
-    search_fields = ("=task__id", "project__slug")
-
-
-@admin.register(Job)
-class JobAdmin(RecordAdmin):
-    list_display = ("id", "kind", "project", "state", "progress", "attempts", "message", "created_at")
-    list_filter = ("state", "kind")
-    search_fields = ("=id", "project__slug", "message")
-
-
-@admin.register(AuditEntry)
-class AuditEntryAdmin(RecordAdmin):
-    list_display = ("created_at", "project", "user", "action", "changes")
-    list_filter = ("action",)
-    search_fields = ("project__slug", "user__username", "action")
-
-
-@admin.register(Rule)
-class RuleAdmin(RecordAdmin):
-    list_display = ("project", "measure", "window", "comparison", "threshold", "action", "is_active")
-    list_filter = ("measure", "action", "is_active")
-    search_fields = ("project__slug", "message")
 
 
 @admin.register(Appeal)
@@ -210,6 +135,26 @@ class ApiKeyAdmin(RecordAdmin):
         return bool(request.user.is_active and request.user.has_perm("labeling.delete_apikey"))
 
 
+register(
+    (Membership, "user project role phase judgment_count accuracy is_paused earned",
+     "role phase is_paused", "user__username project__name project__slug"),
+    (Category, "name key project parent wordnet_id position", "", "name key wordnet_id project__slug"),
+    (Question, "prompt key kind project stage required", "kind", "prompt key project__slug"),
+    (Image, "name project width height byte_count created_at", "", "name =sha256 project__slug"),
+    (Task, "id project image stage state retired_because judgment_count priority",
+     "state retired_because is_gold", "=id project__slug image__name"),
+    (Gold, "task use source answers", "use", "=task__id source"),
+    (Assignment, "id project worker state reason created_at expires_at",
+     "state", "=id worker__username project__slug"),
+    (Judgment, "id project worker task answers seconds source created_at withdrawn_at",
+     "source is_gold", "=id worker__username project__slug"),
+    (Consensus, "id project question answer confidence method is_final decided_by",
+     "method is_final", "=task__id project__slug"),
+    (Job, "id kind project state progress attempts message created_at", "state kind", "=id project__slug message"),
+    (AuditEntry, "created_at project user action changes", "action", "project__slug user__username action"),
+    (Rule, "project measure window comparison threshold action is_active",
+     "measure action is_active", "project__slug message"),
+)  # fmt: skip
 register_rest("labeling")
 admin.site.unregister(User)
 admin.site.unregister(Group)

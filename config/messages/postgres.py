@@ -33,6 +33,8 @@ from dramatiq_postgres.utils import raise_connection_error, tidy4json, transacti
 from psycopg.types.json import Json
 from psycopg_pool import ConnectionPool
 
+from config.databases import of_driver
+
 logger = logging.getLogger(__name__)
 
 DELIVERY_LIMIT = 5
@@ -213,9 +215,7 @@ class PostgresConsumer(library.PostgresConsumer):
 
 def _pool() -> ConnectionPool:
     """A pool to the same database as Django's, closed until a worker opens it."""
-    parameters = connection.get_connection_params()
-    for name in ("cursor_factory", "context", "prepare_threshold", "pool"):
-        parameters.pop(name, None)
+    parameters = of_driver(connection.get_connection_params())
     keepalive = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
     return ConnectionPool(
         kwargs={**keepalive, **parameters, "application_name": "crowdtune queue"},

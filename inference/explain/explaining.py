@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
@@ -13,7 +11,7 @@ from inference.engine.routing import VersionRef
 from inference.errors import BadPicture
 from inference.explain.picture import overlay
 from labeling.errors import CrowdtuneError
-from labeling.files.imaging import ImageRefused, decode_rgb, to_input
+from labeling.files.imaging import ImageRefused, decode_rgb, shrink, to_input
 from labeling.words import gettext as _
 from training.features.embedding import Embedder
 from training.learning.artifact import Classifier
@@ -90,8 +88,4 @@ def _pooled_maps(engine: Engine, trunk: Embedder, pixels: NDArray[np.uint8]) -> 
 
 def thumbnail(data: bytes, longest: int = LONGEST) -> bytes:
     """A JPEG of the picture for the page that asked."""
-    picture = decoded(data, longest)
-    picture.thumbnail((longest, longest))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
+    return shrink(decoded(data, longest), longest, quality=85)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy
 
@@ -15,7 +14,7 @@ from inference import actors, batch
 from inference.engine.routing import VersionRef, routes, version_ref
 from labeling import jobs
 from labeling.errors import CrowdtuneError
-from labeling.importing import bucket, sources
+from labeling.importing import sources
 from labeling.models import Job, Project
 from labeling.words import gettext as _
 
@@ -52,16 +51,9 @@ def start_batch(
     arguments: dict[str, Any] = {"format": output, "version": _version(project, version).number}
     if stored:
         arguments["stored"] = True
-    elif files:
-        arguments["files"] = [sources.spool(job_id, number, file) for number, file in enumerate(files)]
-    elif archive is not None:
-        arguments["archive"] = sources.spool(job_id, 0, archive)
-    elif urls:
-        arguments["urls"] = [str(url) for url in urls]
-    elif s3:
-        arguments["s3"] = bucket.allowed(s3, settings.IMPORT_BUCKETS)._asdict()
-    else:
+    if prefix:
         arguments["prefix"] = _inbox(project, prefix)
+    arguments |= sources.taken(job_id, files=files, archive=archive, urls=urls, s3=s3)
     return jobs.start(
         project=project,
         kind="predict",

@@ -102,7 +102,7 @@ class ProjectView(APIView):
         request: Request,
         rows: QuerySet[Any],
         serializer: type[serializers.BaseSerializer],
-        ordering: str = "-id",
+        ordering: str | tuple[str, ...] = "-id",
         seen: Callable[[list[Any]], None] | None = None,
     ) -> Response:
         """One page of a list, by cursor, newest first; ``seen`` may change its rows before they are shown."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -11,52 +9,29 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import figures
-from labeling.api.base import ProjectView, link, listing
+from labeling.api.base import ProjectView, listing
 from labeling.api.choices import FilterSet
 from labeling.api.filters import TrueOrFalse
+from labeling.api.tasks import TaskImageSerializer
 from labeling.collecting import workflow
 from labeling.consensus import viewpoints
-from labeling.files import storage
-from labeling.models import Consensus, ConsensusQuerySet, Task
-
-
-class LabelImageSerializer(serializers.Serializer):
-    id = serializers.IntegerField()
-    name = serializers.CharField()
-    url = serializers.CharField()
+from labeling.models import ConsensusQuerySet, Task
 
 
 class LabelSerializer(serializers.Serializer):
     """One consensus row."""
 
     id = serializers.IntegerField()
-    task = serializers.IntegerField()
-    image = LabelImageSerializer()
-    question = serializers.CharField()
+    task = serializers.IntegerField(source="task_id")
+    image = TaskImageSerializer(source="task.image")
+    question = serializers.CharField(source="question.key")
     answer = serializers.JSONField()
     confidence = serializers.FloatField()
     posterior = serializers.DictField(child=serializers.FloatField())
-    judgments = serializers.IntegerField()
+    judgments = serializers.IntegerField(source="judgment_count")
     method = serializers.CharField()
     is_final = serializers.BooleanField()
-    retired_because = serializers.CharField()
-
-    def to_representation(self, instance: Consensus) -> dict[str, Any]:
-        task: Task = instance.task
-        address = link(self.context["request"], storage.image_url(task.image))
-        return {
-            "id": instance.pk,
-            "task": task.pk,
-            "image": {"id": task.image_id, "name": task.image.name, "url": address},
-            "question": instance.question.key,
-            "answer": instance.answer,
-            "confidence": instance.confidence,
-            "posterior": instance.posterior,
-            "judgments": instance.judgment_count,
-            "method": instance.method,
-            "is_final": instance.is_final,
-            "retired_because": task.retired_because,
-        }
+    retired_because = serializers.CharField(source="task.retired_because")
 
 
 class LabelFilter(FilterSet):

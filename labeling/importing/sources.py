@@ -6,12 +6,13 @@ import contextlib
 import io
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 
@@ -23,6 +24,7 @@ from labeling.spellings import compared, written
 from labeling.words import gettext as _
 
 SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".jpe", ".jfif", ".tiff"}
+MOST_URLS = 100_000
 TAKEN = SUFFIXES | {".heic", ".heif"}  # of a folder: phones' photos are refused by name, not passed over
 
 
@@ -52,6 +54,32 @@ class Item:
 
 def spool_folder(job_id: Any) -> str:
     return f"imports/{job_id}"
+
+
+def taken(
+    job_id: Any, *, files: Sequence[UploadedFile], archive: UploadedFile | None, urls: Sequence[str], s3: str,
+    manifest: UploadedFile | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """What was sent as a job's arguments, uploads moved into storage; ``s3`` is ``s3://bucket/prefix``.
+
+    Raises:
+        CrowdtuneError: invalid, too many addresses; bucket_not_allowed.
+    """
+    arguments: dict[str, Any] = {}
+    if s3:
+        arguments["s3"] = bucket.allowed(s3, settings.IMPORT_BUCKETS)._asdict()
+    if len(urls) > MOST_URLS:
+        told = _("At most %(most_urls)s addresses at once, got %(urls)s.")
+        raise CrowdtuneError("invalid", told % {"most_urls": MOST_URLS, "urls": len(urls)}, field="urls")
+    if urls:
+        arguments["urls"] = [str(url) for url in urls]
+    if files:
+        arguments["files"] = [spool(job_id, number, file) for number, file in enumerate(files)]
+    if archive is not None:
+        arguments["archive"] = spool(job_id, len(files), archive)
+    if manifest is not None:
+        arguments["manifest"] = spool(job_id, len(files) + 1, manifest)
+    return arguments
 
 
 def spool(job_id: Any, number: int, file: UploadedFile) -> dict[str, str]:

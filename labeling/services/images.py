@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import Count, F
@@ -19,13 +18,11 @@ from labeling.actors import import_judgments as judgments_actor
 from labeling.actors import import_labels as labels_actor
 from labeling.collecting import marking
 from labeling.errors import CrowdtuneError
-from labeling.importing import bucket, ingest, labels, sources
+from labeling.importing import ingest, labels, sources
 from labeling.importing.known import READERS
 from labeling.models import Departure, Image, Job, Judgment, Membership, Project, Task
 from labeling.upkeep import discarding
 from labeling.words import gettext as _
-
-MOST_URLS = 100_000
 
 
 def import_images(
@@ -59,15 +56,11 @@ def import_images(
     _check_labels_as(labels_as)
     job_id = uuid.uuid4()
     arguments: dict[str, Any] = {"gold": marking.check(project, gold)} if gold else {}
-    if s3:
-        arguments["s3"] = bucket.allowed(s3, settings.IMPORT_BUCKETS)._asdict()
-    if urls:
-        arguments["urls"] = _checked_urls(urls)
     if folder:
         arguments["folder"] = str(folder)
     if manifest is not None:
         arguments |= {"labels_as": labels_as, "source": source or "manifest"}
-    arguments |= _spooled(job_id, files, archive, manifest)
+    arguments |= sources.taken(job_id, files=files, archive=archive, urls=urls, s3=s3, manifest=manifest)
     return jobs.start(
         project=project,
         kind="import_images",
@@ -76,20 +69,6 @@ def import_images(
         actor=import_actor,
         job_id=job_id,
     )
-
-
-def _spooled(
-    job_id: uuid.UUID, files: Sequence[UploadedFile], archive: UploadedFile | None, manifest: UploadedFile | None
-) -> dict[str, Any]:
-    """What was uploaded, moved into storage, as the job's arguments."""
-    spooled: dict[str, Any] = {}
-    if files:
-        spooled["files"] = [sources.spool(job_id, number, file) for number, file in enumerate(files)]
-    if archive is not None:
-        spooled["archive"] = sources.spool(job_id, len(files), archive)
-    if manifest is not None:
-        spooled["manifest"] = sources.spool(job_id, len(files) + 1, manifest)
-    return spooled
 
 
 def _check_sources(**sources: Any) -> None:
@@ -161,16 +140,6 @@ def import_labels(
         actor=labels_actor,
         job_id=job_id,
     )
-
-
-def _checked_urls(urls: Sequence[str]) -> list[str]:
-    if len(urls) > MOST_URLS:
-        raise CrowdtuneError(
-            "invalid",
-            _("At most %(most_urls)s addresses at once, got %(urls)s.") % {"most_urls": MOST_URLS, "urls": len(urls)},
-            field="urls",
-        )
-    return [str(url) for url in urls]
 
 
 def add_images(*, project: Project, images: Mapping[str, bytes]) -> list[Image]:

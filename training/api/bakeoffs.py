@@ -10,9 +10,8 @@ from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from labeling.api.base import JobStartedSerializer, existing, parsed, project_of, started
+from labeling.api.base import JobStartedSerializer, ProjectView, existing, parsed, started
 from labeling.api.choices import Choice
 from labeling.models import Job
 from training import services
@@ -85,13 +84,15 @@ class UseRequest(serializers.Serializer[Any]):
     candidate = serializers.IntegerField(min_value=0, help_text="Its place in `candidates`.")
 
 
-class BakeOffs(APIView):
+class BakeOffs(ProjectView):
     """Compare candidates."""
+
+    rights = {"POST": "manage"}
 
     @extend_schema(operation_id="bake_offs_create", request=BakeOffRequest, responses={202: JobStartedSerializer})
     def post(self, request: Request, slug: str) -> Response:
         """Measure up to twelve candidates on the same held-out images, as a job."""
-        project = project_of(request, slug, "manage")
+        project = self.project(request, slug)
         body = parsed(BakeOffRequest, request)
         job = services.start_bake_off(
             project=project, candidates=[dict(one) for one in body["candidates"]], requested_by=request.user
@@ -99,25 +100,30 @@ class BakeOffs(APIView):
         return started(job)
 
 
-class OneBakeOff(APIView):
+class OfBakeOff(ProjectView):
+    def job(self, request: Request, slug: str, job_id: UUID) -> Job:
+        rows = Job.objects.filter(project=self.project(request, slug), kind=KIND, pk=job_id)
+        return existing(rows, _("There is no such comparison in this project."))
+
+
+class OneBakeOff(OfBakeOff):
     """A comparison: the candidates that are measured, the winner, and which of them are on the Pareto front."""
+
+    rights = {"GET": "review"}
 
     @extend_schema(operation_id="bake_offs_retrieve", responses=BakeOffSerializer)
     def get(self, request: Request, slug: str, job_id: UUID) -> Response:
-        return Response(BakeOffSerializer(_job(request, slug, job_id, "review")).data)
+        return Response(BakeOffSerializer(self.job(request, slug, job_id)).data)
 
 
-class UseCandidate(APIView):
+class UseCandidate(OfBakeOff):
     """Make a measured candidate the project's backbone and recipe."""
+
+    rights = {"POST": "manage"}
 
     @extend_schema(operation_id="bake_offs_use", request=UseRequest, responses=PolicySerializer)
     def post(self, request: Request, slug: str, job_id: UUID) -> Response:
-        job = _job(request, slug, job_id, "manage")
+        job = self.job(request, slug, job_id)
         number = parsed(UseRequest, request)["candidate"]
         policy = services.use_candidate(job=job, number=number, user=request.user)
         return Response(PolicySerializer(policy).data)
-
-
-def _job(request: Request, slug: str, job_id: UUID, right: Any) -> Job:
-    rows = Job.objects.filter(project=project_of(request, slug, right), kind=KIND, pk=job_id)
-    return existing(rows, _("There is no such comparison in this project."))

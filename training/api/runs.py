@@ -7,14 +7,12 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
-from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.accounts.permissions import require
-from labeling.api.base import existing, parsed, project_of
-from labeling.api.paging import CursorPagination
+from labeling.api.base import ProjectView, existing, listing, parsed
 from training import services
 from training.api.serializers import DecisionSerializer, PolicySerializer, RunRequest, RunRow, RunSerializer
 from training.models import TrainingPolicy, TrainingRun
@@ -25,25 +23,15 @@ _RUNS = TrainingRun.objects.select_related("project", "snapshot", "requested_by"
 )
 
 
-class NewestRuns(CursorPagination):
-    """Runs have random ids: their order is that of their making."""
-
-    ordering = ("-created_at", "-id")
-
-
-class ProjectRuns(generics.GenericAPIView[TrainingRun]):
+class ProjectRuns(ProjectView):
     """A project's training runs, newest first."""
 
-    pagination_class = NewestRuns
-    serializer_class = RunRow
-    queryset = TrainingRun.objects.none()
+    rights = {"GET": "review", "POST": "manage"}
 
-    @extend_schema(operation_id="training_runs_list", responses=RunRow(many=True))
+    @extend_schema(operation_id="training_runs_list", **listing(RunRow))
     def get(self, request: Request, slug: str) -> Response:
-        project = project_of(request, slug, "review")
-        rows = _RUNS.filter(project=project).summarised()
-        page = self.paginate_queryset(rows)
-        return self.get_paginated_response(RunRow(page or [], many=True).data)
+        rows = _RUNS.filter(project=self.project(request, slug)).summarised()
+        return self.page(request, rows, RunRow, ("-created_at", "-id"))  # their ids are random
 
     @extend_schema(operation_id="training_runs_create", request=RunRequest, responses={202: RunSerializer})
     def post(self, request: Request, slug: str) -> Response:
@@ -51,7 +39,7 @@ class ProjectRuns(generics.GenericAPIView[TrainingRun]):
 
         A run that started by itself gives way.
         """
-        project = project_of(request, slug, "manage")
+        project = self.project(request, slug)
         wishes: Any = parsed(RunRequest, request)
         run = services.request_run(project=project, cause="api", requested_by=request.user, **wishes)
         return Response(RunSerializer(run).data, status=202)
@@ -74,27 +62,31 @@ class CancelRun(APIView):
         return Response(RunSerializer(services.cancel_run(run=run)).data)
 
 
-class Policy(APIView):
+class Policy(ProjectView):
     """When and how the project trains by itself."""
+
+    rights = {"GET": "review", "PATCH": "manage"}
 
     @extend_schema(operation_id="training_policy_retrieve", responses=PolicySerializer)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(PolicySerializer(TrainingPolicy.of(project_of(request, slug, "review"))).data)
+        return Response(PolicySerializer(TrainingPolicy.of(self.project(request, slug))).data)
 
     @extend_schema(operation_id="training_policy_update", request=PolicySerializer, responses=PolicySerializer)
     def patch(self, request: Request, slug: str) -> Response:
-        project = project_of(request, slug, "manage")
+        project = self.project(request, slug)
         changes = parsed(PolicySerializer, request, instance=TrainingPolicy.of(project), partial=True)
         policy = services.set_policy(project=project, changes=dict(changes), user=request.user)
         return Response(PolicySerializer(policy).data)
 
 
-class NextRun(APIView):
+class NextRun(ProjectView):
     """Whether a run is due by itself, and why not yet."""
+
+    rights = {"GET": "review"}
 
     @extend_schema(operation_id="training_next_run", responses=DecisionSerializer)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(DecisionSerializer(services.recent_decision(project_of(request, slug, "review"))).data)
+        return Response(DecisionSerializer(services.recent_decision(self.project(request, slug))).data)
 
 
 def run_of(request: Request, run_id: UUID, right: Any) -> TrainingRun:
