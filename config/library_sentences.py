@@ -102,7 +102,6 @@ ACCOUNTS = (
     gettext_noop("Username can not be used. Please use other username."),
     gettext_noop("You must type the same password each time."),
     gettext_noop("Please type your current password."),
-    gettext_noop("Successfully signed in as %(name)s."),
     gettext_noop("You have signed out."),
     gettext_noop("Password successfully changed."),
     gettext_noop("Password successfully set."),

@@ -270,7 +270,7 @@ class UndoSerializer(serializers.Serializer):
 
 
 class UndoView(ProjectView):
-    """Take your last answer back: its task is leased to you again."""
+    """Take your last answer back: its task is leased to you again. Then the one before it, ten in a row at most."""
 
     rights = {"POST": "label"}
 

@@ -39,6 +39,7 @@ from labeling.surveys.asked_in import AskedIn, as_written
 from labeling.words import gettext as _
 
 State = Assignment.State
+MOST_UNDONE = 10  # in a row: what was said long ago, and what models were made of, stays
 
 
 def submit_judgment(
@@ -258,7 +259,7 @@ def feedback(*, judgment: Judgment) -> dict[str, Any] | None:
 
 
 def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, Any]]:
-    """Withdraw the worker's last judgment and lease its task again.
+    """Withdraw the worker's last judgment and lease its task again; then the one before it, so far back as MOST_UNDONE.
 
     Returns:
         The new lease, and the answers that were withdrawn.
@@ -272,13 +273,11 @@ def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, A
         raise _nothing()
     refuse_paused(project, member)
     with transaction.atomic():
-        last = (
-            Judgment.objects.select_related("task", "assignment")
-            .filter(project=project, worker_id=worker.pk, source="worker")
-            .order_by("-id")
-            .first()
+        said = Judgment.objects.select_related("task", "assignment").filter(
+            project=project, worker_id=worker.pk, source="worker"
         )
-        if last is None or last.withdrawn_at is not None or last.assignment is None or _taught(last):
+        last = next((given for given in said.order_by("-id")[:MOST_UNDONE] if given.withdrawn_at is None), None)
+        if last is None or last.assignment is None or _taught(last):
             raise _nothing()
         if project.in_stages:
             tasks.hold(images=[last.task.image_id], project_id=project.pk)
@@ -295,7 +294,7 @@ def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, A
 
 
 def _nothing() -> CrowdtuneError:
-    return CrowdtuneError("nothing_to_undo", _("There is no last answer to take back."), 409)
+    return CrowdtuneError("nothing_to_undo", _("There is no answer left to take back."), 409)
 
 
 def _taught(judgment: Judgment) -> bool:

@@ -206,8 +206,8 @@ def show_task(
     told = told_in(request, project, asked)
     asked = asked.worded(told["asked_in"])
     questions = asked.at(lease.stage)
-    if given is None:
-        given = request.session.pop(f"undone:{lease.id}", None)
+    undone = request.session.pop(f"undone:{lease.id}", None) if given is None else None
+    given = undone if given is None else given
     shown = asking.shown(
         questions,
         slug=project.slug,
@@ -233,7 +233,7 @@ def show_task(
         "problem": problem.message if problem and not problem.fields else "",
         "skip_reasons": SKIP_REASONS.items(),
         "can_undo": member.judgment_count > 0 and member.phase == Membership.Phase.WORKING,
-        "client": client_data(request, project, member, lease, asked, given),
+        "client": {**client_data(request, project, member, lease, asked, given), "undone": undone is not None},
     }
     return render(request, "labeling/task.html", context, status=400 if problem else 200)
 

@@ -127,7 +127,7 @@ async function isStored(body) {
 function hold() {
   held = true;
   gallery.inert = true;
-  form.querySelector("button").disabled = true;
+  form.querySelector(".sticky-bar button").setAttribute("aria-disabled", "true"); // disabled it would lose the focus
 }
 
 function next() {

@@ -19,6 +19,7 @@ const page = {
   form: document.getElementById("task"),
   figure: document.getElementById("figure"),
   loading: document.getElementById("loading"),
+  broken: document.getElementById("broken"),
   announce: document.getElementById("announce"),
   sync: document.getElementById("sync"),
   done: document.getElementById("done"),
@@ -202,6 +203,7 @@ function show(task, answers = {}, said = words.next) {
   zoom?.whole();
   page.figure.replaceChildren(...[task.element, overlay(task)].filter(Boolean));
   spin(!task.element.complete);
+  page.broken.hidden = true;
   remark("hint", task.hint);
   remark("suggestion", task.suggestion);
   for (const control of form.boxes) control.open(task, task.element, overlay(task));
@@ -233,12 +235,12 @@ async function ready(task, said = words.next) {
     }
   }
   const loaded = isThere(task.element);
-  if (!loaded) toast(words.broken, "warn", 8);
+  page.broken.hidden = loaded;
   clock.start();
   shownAt = performance.now();
   blocked = !loaded || form.boxes.some((control) => !control.isOpen());
   busy = false;
-  page.announce.replaceChildren(`${said} `, prompt.cloneNode(true));
+  page.announce.replaceChildren(`${loaded ? said : words.broken} `, prompt.cloneNode(true));
   refillQuietly();
 }
 
@@ -317,12 +319,23 @@ async function undo() {
     toast(error instanceof Refusal ? error.message : words.offline, "warn");
     return;
   }
-  if (last?.task.task === restored.task.task) history.pop();
-  if (shelved) ahead.unshift(Object.assign(shelved, { stood: form.answers() }));
+  if (last?.task.task === restored.task.task) {
+    history.pop();
+    restored.task.element ??= last.task.element; // it is there already
+  }
+  if (shelved) ahead.unshift(Object.assign(shelved, { stood: standing(shelved) }));
+  restored.task.given = restored.answers;
   form.learn(restored);
   gone.delete(restored.task.task);
   count(-1);
   show(restored.task, restored.answers, words.undone);
+}
+
+/* What stands in the form of a task that is put aside. A choice that is sent at once stands in no form: of one that was
+   taken back it is what had been given. */
+function standing({ given = {} }) {
+  const answers = form.answers();
+  return Object.keys(answers).length ? answers : given;
 }
 
 /* The answer is on the server already: withdraw it there. */
@@ -342,6 +355,12 @@ function skip(reason) {
   outbox.push({ id: current.id, task: current.task, skip: reason });
   advance();
 }
+
+/* Beside what is told of an image that did not come. No submit button: Enter in a field would press the first of a form. */
+page.broken.querySelector("button").addEventListener("click", () => {
+  form.focus();
+  page.skip.querySelector('[value="broken"]').click();
+});
 
 function count(step) {
   if (page.done) page.done.textContent = Math.max(0, Number(page.done.textContent) + step);
@@ -433,7 +452,7 @@ async function start() {
   begun = true;
   if (gone.has(current.task)) return advance();
   // A warning that the page came with is read out here: what stands on a page from its start may be passed over.
-  return ready(current, [warning, words.next].filter(Boolean).join(" "));
+  return ready(current, [warning, client.undone ? words.undone : words.next].filter(Boolean).join(" "));
 }
 
 /* The boxes editor is a script of its own. A line that loses it would leave a page that answers nothing: it begins anew as

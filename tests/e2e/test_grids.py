@@ -27,7 +27,8 @@ def test_a_grid_sent_without_a_connection_arrives_when_it_is_back(visit, make_pr
     tap(page, 2, 4)
     page.context.set_offline(True)
     page.get_by_role("button", name="Send 12 answers").click()
-    expect(page.locator("#sync")).to_have_text("12 waiting for the connection")
+    expect(page.locator("#sync")).to_have_text("Offline: 12 waiting")
+    expect(page.get_by_role("button", name="Send 12 answers")).to_be_focused()
     page.context.set_offline(False)
     assert yes(stored(project, 12)) == 2
     expect(page.get_by_role("button", name="Send 2 answers")).to_be_enabled()
@@ -74,7 +75,7 @@ def test_a_grid_that_waits_goes_on_when_another_tab_has_sent_it(visit, make_proj
     page = visit(f"/label/{project.slug}/grid/", user=worker, watch=False)
     page.evaluate("() => { window.fetch = () => Promise.reject(new TypeError('lost')); }")
     page.get_by_role("button", name="Send 12 answers").click()
-    expect(page.locator("#sync")).to_have_text("12 waiting for the connection")
+    expect(page.locator("#sync")).to_have_text("Offline: 12 waiting")
     again = page.context.new_page()
     again.goto(f"/label/{project.slug}/")
     assert not yes(stored(project, 12))

@@ -125,6 +125,9 @@ def test_the_last_answer_leads_to_the_end_page(visit, make_project, join, worker
         expect(page.locator(f"#image[src='{before}']")).to_have_count(0)
     expect(page.get_by_role("heading", name="Nothing is left for you here")).to_be_visible()
     assert len(stored(project, 2)) == 2
+    page.get_by_role("button", name="Undo the last answer").click()
+    expect(page.locator("#announce")).to_contain_text("The last answer is taken back")
+    expect(page.locator(".choice[aria-pressed=true]")).to_contain_text("cat")
 
 
 def test_undo_brings_the_answered_image_back(make_project, start):
@@ -194,7 +197,7 @@ def test_answers_without_a_connection_arrive_when_it_is_back(make_project, start
         ready(page)
     page.keyboard.press("1")
     expect(page.locator("#loading")).to_be_visible()
-    expect(page.locator("#sync")).to_contain_text("waiting for the connection")
+    expect(page.locator("#sync")).to_contain_text("Offline")
     until(page, "localStorage.length === 3")  # in one entry, another tab would overwrite what it has not heard of yet
     assert Judgment.objects.filter(project=project).count() == 0
     heard(page, "Loading the next image")
@@ -204,7 +207,7 @@ def test_answers_without_a_connection_arrive_when_it_is_back(make_project, start
     rows = stored(project, 3)
     assert [row.answers["animal"] for row in rows] == ["cat", "dog", "cat"]
     expect(page.locator("#loading")).to_be_hidden()
-    heard(page, "What waited is being sent.")
+    heard(page, "Back online: what waited is being sent.")
 
 
 def test_an_answer_survives_a_closed_tab(make_project, start):

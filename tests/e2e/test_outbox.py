@@ -10,7 +10,7 @@ from django.test import Client
 from playwright.sync_api import Page, Route, expect
 
 from labeling import services
-from labeling.models import Judgment
+from labeling.models import Assignment, Judgment
 from tests.e2e.conftest import happened, ready, until
 from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, sent, shown, stored
 from tests.e2e.test_stages import DOG
@@ -146,10 +146,13 @@ def test_an_image_that_the_line_has_lost_comes_when_it_is_back_and_a_broken_one_
     page.keyboard.press("2")
     moved_on(page, before)
     assert [row.answers["animal"] for row in stored(project, 2)] == ["cat", "dog"]
-    expect(page.locator(".toast").last).to_contain_text("This image did not load. You can skip it.")
+    expect(page.locator("#broken")).to_contain_text("This image did not load. You can skip it.")
     page.keyboard.press("1")
     sent(page)
     assert len(stored(project, 2)) == 2
+    page.locator("#broken button").click()
+    expect(page.get_by_role("heading", name="Nothing is left for you here")).to_be_visible()
+    assert Assignment.objects.get(state="skipped").reason == "broken"
 
 
 def test_what_is_refused_as_the_page_leaves_is_told_on_the_next(make_project, start, owner):
@@ -264,7 +267,7 @@ def test_the_list_of_projects_tells_in_one_line_how_much_waits_of_all_of_them(vi
         page.get_by_role("button", name="Yes").click()
         moved_on(page, before)
     page.goto("/label/")
-    expect(page.locator("#waiting")).to_have_text("2 waiting for the connection")
+    expect(page.locator("#waiting")).to_have_text("Offline: 2 waiting")
     page.unroute("**/judgment/")
     page.evaluate("dispatchEvent(new Event('online'))")
     expect(page.locator("#waiting")).to_be_empty()

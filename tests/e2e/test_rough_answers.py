@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.conftest import drawn, error_of, happened, painted, ready
-from tests.e2e.test_labeling import moved_on, shown, stored
+from tests.e2e.test_labeling import ANIMAL, moved_on, shown, stored
 
 BOXES = {"key": "boxes", "kind": "boxes", "prompt": "Box each.", "required": True}
 COUNT = {
@@ -267,3 +267,24 @@ def test_one_box_too_many_is_told(make_project, start):
     drag(page, 0.5, 0.5, 0.8, 0.8)
     has_boxes(page, 1)
     expect(page.locator("#toasts")).to_contain_text("At most 1")
+
+
+def test_undo_again_goes_back_one_more_and_shows_what_was_answered(make_project, start):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=3)
+    page = start(project)
+    seen = []
+    for key in "12":
+        seen.append(shown(page))
+        page.keyboard.press(key)
+        moved_on(page, seen[-1])
+        ready(page)
+    stored(project, 2)
+    for image, answer in ((seen[1], "dog"), (seen[0], "cat")):
+        page.keyboard.press("u")
+        expect(page.locator("#image")).to_have_attribute("src", image)
+        ready(page)
+        expect(page.locator(".choice[aria-pressed=true]")).to_contain_text(answer)
+    page.keyboard.press("2")
+    expect(page.locator("#image")).to_have_attribute("src", seen[1])
+    expect(page.locator(".choice[aria-pressed=true]")).to_contain_text("dog")
+    assert [row.answers["animal"] for row in stored(project, 1)] == ["dog"]

@@ -156,6 +156,15 @@ def test_practice_brings_the_question_that_lacks_an_answer_into_sight(make_proje
     assert toast["y"] + toast["height"] <= panel["y"], "it lies neither on the question nor on Send"
 
 
+def test_a_long_explanation_leaves_the_answers_in_sight(make_project, start, axe):
+    project = make_project(categories=["cat", "dog"], questions=[{**ANIMAL, "help_text": "Look at its ears. " * 80}])
+    page = start(project, width=360)
+    expect(page.get_by_role("button", name="dog")).to_be_in_viewport(ratio=1)
+    axe(page)
+    page.get_by_text("Read more").click()
+    expect(page.get_by_text("Read less")).to_be_in_viewport()
+
+
 def test_what_a_long_question_lacks_is_told_in_sight(make_project, start):
     question = {"key": "all", "kind": "multiple_choice", "prompt": "Which of these?", "required": True}
     project = make_project(categories=[f"kind {number}" for number in range(16)], questions=[question])

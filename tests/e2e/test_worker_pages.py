@@ -97,7 +97,7 @@ def test_a_person_signs_up_and_labels(visit, make_project):
     page.get_by_label("Password", exact=True).fill("a long and good one")
     page.get_by_label("Password again").fill("a long and good one")
     page.get_by_role("button", name="Make the account").click()
-    page.get_by_role("link", name="Look Animals").click()
+    page.get_by_role("link", name="View Animals").click()
     page.get_by_role("button", name="Start").click()
     ready(page)
     assert Membership.objects.filter(project=project, user__username="newcomer").exists()

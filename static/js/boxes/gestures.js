@@ -20,6 +20,10 @@ export function listen(stage, view, editor) {
   let space = false;
   let penAt = -Infinity; // when a pen was last near
 
+  for (const [name, pointed] of [["pointerdown", true], ["keydown", false]]) {
+    addEventListener(name, () => stage.classList.toggle("pointed", pointed), { capture: true });
+  }
+
   for (const name of ["pointerdown", "pointermove", "pointerup"]) {
     stage.addEventListener(name, (event) => {
       if (isPen(event)) penAt = performance.now();
@@ -32,7 +36,7 @@ export function listen(stage, view, editor) {
     event.preventDefault();
     if (event.pointerType === "touch" && [...pointers.values()].some(isPen)) return;
     if (isPen(event)) lift();
-    stage.focus({ preventScroll: true, focusVisible: false }); // for keys; the ring is for who came by them
+    stage.focus({ preventScroll: true }); // for keys
     stage.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, event);
     const moving = event.button === 1 || space || !editor.isAsked();

@@ -23,6 +23,11 @@ function numberOrNull(text) {
   return text === undefined || text === "" || Number.isNaN(Number(text)) ? null : Number(text);
 }
 
+/* An answer as the form's controls have it. */
+function spelled(value) {
+  return typeof value === "boolean" ? (value ? "yes" : "no") : String(value);
+}
+
 /* A number field whose browser writes a decimal point drops a comma without a word: 3,5 would be 35. */
 function pointed(event) {
   if (event.target.type !== "number" || !/^\s*-?\d*,\d*\s*$/.test(event.data ?? "") || (1.5).toLocaleString().includes(",")) return;
@@ -93,6 +98,11 @@ class Field {
     for (const input of this.root.querySelectorAll("input:is([type=radio], [type=checkbox])")) {
       if (!this.#isOfNextBox(input)) input.checked = false;
     }
+    // A choice that is sent at once and comes back by an undo shows what had been pressed.
+    for (const choice of this.root.querySelectorAll("button.choice")) {
+      if (value !== null && choice.value === spelled(value)) choice.setAttribute("aria-pressed", "true");
+      else choice.removeAttribute("aria-pressed");
+    }
     const area = this.root.querySelector("textarea, input[type=number]:not(table *)");
     if (area) area.value = "";
     this.combo?.set(null);
@@ -106,7 +116,7 @@ class Field {
     } else if (this.combo) this.combo.set(value);
     else if (area) area.value = value;
     else if (this.kind !== "boxes") {
-      const values = [value].flat().map((item) => (typeof item === "boolean" ? (item ? "yes" : "no") : String(item)));
+      const values = [value].flat().map(spelled);
       for (const input of this.root.querySelectorAll(`[name="${CSS.escape(this.name)}"]`)) input.checked = values.includes(input.value);
     }
   }

@@ -137,7 +137,7 @@ def test_who_takes_an_answer_back_waits_for_who_deletes_its_image(make_project: 
     services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"category": "cat"})
 
     def take_back() -> None:
-        with pytest.raises(CrowdtuneError, match="no last answer"):
+        with pytest.raises(CrowdtuneError, match="no answer left"):
             services.undo_last(project=project, worker=worker)
 
     with ThreadPoolExecutor(1) as others:

@@ -15,6 +15,7 @@ from labeling import services
 from labeling.collecting import lookups, statements
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Consensus, Judgment, Membership, Project, Task
+from labeling.services import judging
 from tests.labeling.conftest import answer, claim, person
 
 pytestmark = pytest.mark.django_db
@@ -118,12 +119,28 @@ def test_undo_takes_the_label_of_a_question_that_nobody_else_has_answered(
     assert labels.get().question.key == "what"
 
 
-def test_undo_twice_takes_back_one(project: Project, worker: User) -> None:
-    answer(project, worker)
-    answer(project, worker)
-    services.undo_last(project=project, worker=worker)
-    with pytest.raises(CrowdtuneError, match="no last answer"):
+def test_undo_goes_on_to_the_answer_before(make_project: Callable[..., Project], worker: User) -> None:
+    project = make_project(images=4, judgments_min=1, access="open")
+    given = [answer(project, worker) for _ in range(3)]
+    taken = [services.undo_last(project=project, worker=worker)[0] for _ in range(2)]
+    assert [lease.task_id for lease in taken] == [given[2].task_id, given[1].task_id]
+    services.submit_judgment(assignment_id=taken[1].pk, worker=worker, answers={"category": "dog"})
+    lease, answers = services.undo_last(project=project, worker=worker)
+    assert (lease.task_id, answers) == (given[1].task_id, {"category": "dog"})
+
+
+def test_undo_goes_back_so_far_and_no_further(
+    make_project: Callable[..., Project], worker: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "MOST_UNDONE", 2)
+    project = make_project(images=4, judgments_min=1, access="open")
+    for _ in range(3):
+        answer(project, worker)
+    for _ in range(2):
         services.undo_last(project=project, worker=worker)
+    with pytest.raises(CrowdtuneError, match="no answer left"):
+        services.undo_last(project=project, worker=worker)
+    assert Membership.objects.get(project=project, user=worker).judgment_count == 1
 
 
 def test_undo_reopens_a_task_that_the_answer_had_retired(make_project: Callable[..., Project], worker: User) -> None:
