@@ -11,28 +11,40 @@ from inference.services.deploying import FIELDS
 from labeling import audit
 from labeling.accounts.keys import SCOPE_NAMES
 from labeling.forms.changes import ChangesForm
+from labeling.forms.shares import ShareField
 
 
 class DeploymentForm(ChangesForm, forms.ModelForm):
     """Settings of serving; the verb checks them again."""
+
+    challenger_share = ShareField(high=0.5, label=_("Challenger's share of the traffic"))
+    random_share = ShareField(
+        label=_("Random share of the next tasks"), help_text=_("Share of the crowd's next tasks drawn at random.")
+    )
+    sample_rate = ShareField(
+        label=_("Share of requests that may be kept"), help_text=_("Share of the requests' images that may be kept.")
+    )
+    error_bound = ShareField(
+        low=0.001,
+        high=0.999,
+        label=_("Wrong labels allowed"),
+        help_text=_("Wrong labels that the model may add, as a share."),
+    )
 
     class Meta:
         model = Deployment
         fields = FIELDS
         labels = {
             "challenger_mode": _("Challenger"),
-            "challenger_share": _("Challenger's share of the traffic"),
-            "random_share": _("Random share of the next tasks"),
-            "sample_rate": _("Share of requests that may be kept"),
             "sample_quota": _("Kept images a day"),
             "retention_days": _("Days that unlabeled images are kept"),
             "auto_label": _("Let the champion label what it is sure of"),
-            "error_bound": _("Wrong labels allowed"),
             "drift_trains": _("Drift makes the next training come sooner"),
         }
 
 
-audit.FIELDS.update(DeploymentForm.Meta.labels)
+audit.FIELDS.update({name: field.label for name, field in DeploymentForm.base_fields.items()})
+audit.SHARES.update(name for name, field in DeploymentForm.base_fields.items() if isinstance(field, ShareField))
 audit.VALUES["challenger_mode"] = dict(Deployment.Challenger.choices)
 
 

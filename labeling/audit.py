@@ -109,6 +109,8 @@ VALUES: dict[str, Mapping[str, Any]] = {
     "comparison": dict(Rule.Comparison.choices),
     "action": dict(Rule.Action.choices),
 }
+# The fields that are shares, and are read as percentages; forms add theirs.
+SHARES = {"below"}
 
 
 def write(*, project: Project, user: Any, action: str, changes: Mapping[str, Any] | None = None) -> None:

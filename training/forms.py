@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling import audit
 from labeling.forms.changes import ChangesForm
+from labeling.forms.shares import ShareField
 from labeling.models import Project
 from training.learning.networks import weights
 from training.learning.networks.backbones import BACKBONES
@@ -68,7 +69,7 @@ class PolicyForm(ChangesForm, forms.ModelForm):
     backbone = forms.ChoiceField(label=_("Backbone"))
     min_labels_per_category = forms.IntegerField(label=_("Labels per category, at least"), min_value=2)
     min_new_labels = forms.IntegerField(label=_("New labels, at least"), min_value=1)
-    min_new_share = forms.FloatField(label=_("New labels, at least this share of all"), min_value=0, max_value=1)
+    min_new_share = ShareField(label=_("New labels, at least this share of all"))
 
     def __init__(self, *args: Any, **options: Any) -> None:
         options.setdefault("auto_id", "policy_%s")  # RunForm, on the same page, has some of these names
@@ -97,4 +98,5 @@ class PolicyForm(ChangesForm, forms.ModelForm):
 
 
 audit.FIELDS.update({name: field.label for name, field in PolicyForm.base_fields.items()})
+audit.SHARES.add("min_new_share")
 audit.VALUES["recipe"] = dict(Recipe.choices)

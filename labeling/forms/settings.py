@@ -16,6 +16,7 @@ from labeling.consensus.stopping import POLICIES
 from labeling.files.imaging import TYPES
 from labeling.forms.changes import ChangesForm
 from labeling.forms.project import names_of
+from labeling.forms.shares import ShareField, ThresholdField
 from labeling.models import MOST_INSTRUCTIONS, MOST_JUDGMENTS, Project, Rule
 from labeling.surveys import tongues
 
@@ -71,12 +72,11 @@ class SettingsForm(ChangesForm, forms.Form):
         label=_("People per image, at most"),
         help_text=_("Tasks that have ended stay so: Change tasks, on the Labels page, asks more people about them."),
     )
-    confidence = forms.FloatField(
-        min_value=0.5,
-        max_value=0.9999,
+    confidence = ShareField(
+        low=0.5,
+        high=0.9999,
         label=_("Sure enough at"),
-        help_text=_("A task ends when its label is at least so probable, from 0.5 to 0.9999."),
-        widget=forms.NumberInput(attrs={"step": "any"}),
+        help_text=_("A task ends when its label is at least so probable, from 50 % to 99.99 %."),
     )
     aggregator = forms.ChoiceField(
         label=_("How answers are combined"), help_text=_("The plain majority is always shown beside it.")
@@ -91,30 +91,21 @@ class SettingsForm(ChangesForm, forms.Form):
     lease_seconds = forms.IntegerField(
         min_value=1, max_value=7 * 86_400, label=_("Seconds to answer"), help_text=_("Then the task goes to another.")
     )
-    gold_rate = forms.FloatField(
-        min_value=0,
-        max_value=1,
+    gold_rate = ShareField(
         label=_("Share of hidden gold"),
         help_text=_(
             "Of the tasks that a worker is handed, where there is gold. Where people err on it together, labels count "
             "as less sure."
         ),
-        widget=forms.NumberInput(attrs={"step": "0.01"}),
     )
-    qualification_share = forms.FloatField(
-        min_value=0,
-        max_value=1,
+    qualification_share = ShareField(
         label=_("Share to pass the test"),
-        help_text=_("Of the gold that is used as a qualification test: 0.8 is four of five right."),
-        widget=forms.NumberInput(attrs={"step": "0.01"}),
+        help_text=_("Of the gold that is used as a qualification test: 80 % is four of five right."),
     )
     show_suggestions = forms.BooleanField(required=False, label=_("Show the model's answer as a suggestion"))
-    blind_share = forms.FloatField(
-        min_value=0,
-        max_value=1,
+    blind_share = ShareField(
         label=_("Share without suggestion"),
         help_text=_("Of the tasks: the answers to these tell how much a suggestion sways people."),
-        widget=forms.NumberInput(attrs={"step": "0.01"}),
     )
     price_per_judgment = forms.DecimalField(
         min_value=0,
@@ -155,17 +146,6 @@ class SettingsForm(ChangesForm, forms.Form):
         return form
 
 
-class ThresholdField(forms.FloatField):
-    """``60 %`` is 0.6, as it is stored; seconds and numbers in a row are as they are."""
-
-    widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
-
-    def to_python(self, value: Any) -> Any:
-        text = str(value or "").strip()
-        number = super().to_python(text.removesuffix("%").strip())
-        return number / 100 if number is not None and text.endswith("%") else number
-
-
 class RuleForm(forms.ModelForm):
     class Meta:
         model = Rule
@@ -202,6 +182,7 @@ class RuleForm(forms.ModelForm):
 
 
 audit.FIELDS.update({name: field.label for name, field in SettingsForm.base_fields.items()})
+audit.SHARES.update(name for name, field in SettingsForm.base_fields.items() if isinstance(field, ShareField))
 audit.FIELDS.update(RuleForm.Meta.labels)
 audit.VALUES.update(aggregator=AGGREGATOR_NAMES, stopping=POLICY_NAMES, languages=dict(LANGUAGES))
 

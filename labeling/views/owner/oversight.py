@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 
 from labeling import services
 from labeling.accounts.keys import SCOPE_NAMES, digest
-from labeling.collecting.rules import IN_A_ROW, SHARES, by_chance, first_look
+from labeling.collecting.rules import IN_A_ROW, by_chance, first_look, in_units, offered
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import RuleForm
 from labeling.models import ApiKey, Project, Rule, Webhook, WebhookDelivery
@@ -37,14 +37,6 @@ def is_genuine(secret: str, header: str, body: bytes) -> bool:  # header: X-Crow
     return hmac.compare_digest(signed.hexdigest(), digest)"""
 
 
-# What the page offers to begin with. Of honest people, who are right on 75 to 95 % of the images, agreement below 50 %
-# meets one or two in a hundred within 100 answers; below 60 % it would meet ten.
-FIRST_RULES: tuple[dict[str, Any], ...] = (
-    {"measure": Rule.Measure.AGREEMENT, "window": 20, "threshold": 0.5, "action": Rule.Action.PAUSE},
-    {"measure": Rule.Measure.MEDIAN_SECONDS, "window": 10, "threshold": 1.0, "action": Rule.Action.PAUSE},
-)
-
-
 @login_required
 def rules(request: HttpRequest, slug: str) -> HttpResponse:
     """The rules, a form for another, and those that are offered: ``first`` names the measures of the ones to take."""
@@ -53,7 +45,7 @@ def rules(request: HttpRequest, slug: str) -> HttpResponse:
     rows = project.rules.select_related("project").annotate(fired=Count("events")).order_by("id")
     if "first" in request.POST:
         wanted = request.POST["first"].split()
-        _take(request, project, [rule for rule in _offered(project, rows) if rule.measure in wanted])
+        _take(request, project, [rule for rule in offered(project, rows) if rule.measure in wanted])
         return redirect("project-rules", project.slug)
     if request.method == "POST" and form.is_valid():
         try:
@@ -64,30 +56,24 @@ def rules(request: HttpRequest, slug: str) -> HttpResponse:
             messages.success(request, _("The rule holds from the next judgment on."))
             return redirect("project-rules", project.slug)
     found: dict[str, Any] = {"rules": [_told(rule) for rule in rows]}
-    found["offered"] = [_told(rule) for rule in _offered(project, rows)]
+    found["offered"] = [_told(rule) for rule in offered(project, rows)]
     context = context_of(request, project, tab="settings", section="rules", form=form, in_a_row=IN_A_ROW, **found)
     return render(request, "projects/rules.html", context, status=400 if form.errors else 200)
 
 
-def _take(request: HttpRequest, project: Project, offered: list[Rule]) -> None:
+def _take(request: HttpRequest, project: Project, wanted: list[Rule]) -> None:
     with refusals(request):
-        for rule in offered:
+        for rule in wanted:
             services.add_rule(project=project, user=request.user, **model_to_dict(rule, RULE_FIELDS))
-        n = len(offered)
+        n = len(wanted)
         told = ngettext("%(n)d rule holds from now on.", "%(n)d rules hold from now on.", n) % {"n": n}
         messages.success(request, told)
-
-
-def _offered(project: Project, rules: Iterable[Rule]) -> list[Rule]:
-    """The first rules that the project lacks, until its owner makes others."""
-    there, first = {rule.measure for rule in rules}, {values["measure"] for values in FIRST_RULES}
-    return [Rule(project=project, **values) for values in FIRST_RULES if there <= first - {values["measure"]}]
 
 
 def _told(rule: Rule) -> dict[str, Any]:
     """A rule, and what people read of it: a share as a percentage."""
     chance = by_chance(rule)
-    limit = f"{rule.threshold * 100:.4g}\u202f%" if rule.measure in SHARES else f"{rule.threshold:g}"
+    limit = in_units(rule, rule.threshold)
     met = None if chance is None else percent(chance, 0 if chance >= 0.01 else 1)
     return {"rule": rule, "limit": limit, "chance": met, "first_look": first_look(rule)}
 
@@ -147,27 +133,51 @@ def change_webhook(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     with refusals(request):
         rows = Webhook.objects.filter(project=project).select_related("project")
         hook = still_there(rows, pk, _("This webhook is gone: somebody has removed it."))
-        if request.POST.get("action") == "remove":
-            services.remove_webhook(webhook=hook, user=request.user)
-        elif request.POST.get("action") == "secret":
-            services.replace_webhook_secret(webhook=hook, user=request.user)
-        elif request.POST.get("action") == "again":
-            one = whole(request.POST["delivery"]) if "delivery" in request.POST else None
-            services.send_again(webhook=hook, user=request.user, delivery=one)
-            later = _("It is sent again once the webhook is turned on.")
-            messages.success(request, _("It is sent again now.") if hook.is_active else later)
-        elif request.POST.get("action") == "change":
-            url, events = request.POST.get("url", "").strip(), request.POST.getlist("events")
-            try:
-                services.change_webhook(webhook=hook, user=request.user, url=url, events=events)
-            except CrowdtuneError as error:
-                if error.code != "invalid":
-                    raise
-                return _webhooks(request, project, error.message, hook.pk)
-            messages.success(request, _("Saved."))
-        else:
-            services.change_webhook(webhook=hook, user=request.user, is_active=request.POST.get("action") == "on")
+        act = WEBHOOK_ACTIONS.get(request.POST.get("action", ""), _turn)
+        if (refusal := act(request, hook)) is not None:
+            return refusal
     return redirect("project-webhooks", project.slug)
+
+
+def _turn(request: HttpRequest, hook: Webhook) -> None:
+    services.change_webhook(webhook=hook, user=request.user, is_active=request.POST.get("action") == "on")
+
+
+def _remove(request: HttpRequest, hook: Webhook) -> None:
+    services.remove_webhook(webhook=hook, user=request.user)
+
+
+def _replace_secret(request: HttpRequest, hook: Webhook) -> None:
+    services.replace_webhook_secret(webhook=hook, user=request.user)
+
+
+def _send_again(request: HttpRequest, hook: Webhook) -> None:
+    one = whole(request.POST["delivery"]) if "delivery" in request.POST else None
+    services.send_again(webhook=hook, user=request.user, delivery=one)
+    later = _("It is sent again once the webhook is turned on.")
+    messages.success(request, _("It is sent again now.") if hook.is_active else later)
+
+
+def _rewrite(request: HttpRequest, hook: Webhook) -> HttpResponse | None:
+    """Another address or other events; what is refused comes back in its form."""
+    url, events = request.POST.get("url", "").strip(), request.POST.getlist("events")
+    try:
+        services.change_webhook(webhook=hook, user=request.user, url=url, events=events)
+    except CrowdtuneError as error:
+        if error.code != "invalid":
+            raise
+        return _webhooks(request, hook.project, error.message, hook.pk)
+    messages.success(request, _("Saved."))
+    return None
+
+
+# What the page's buttons are called; those that are not here turn the webhook on and off.
+WEBHOOK_ACTIONS: dict[str, Callable[[HttpRequest, Webhook], HttpResponse | None]] = {
+    "remove": _remove,
+    "secret": _replace_secret,
+    "again": _send_again,
+    "change": _rewrite,
+}
 
 
 @login_required

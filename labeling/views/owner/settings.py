@@ -11,9 +11,11 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from labeling import audit, services
+from labeling.collecting.rules import in_units
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import SettingsForm
-from labeling.models import AuditEntry, Project, Task
+from labeling.forms.shares import as_percent
+from labeling.models import AuditEntry, Project, Rule, Task
 from labeling.templatetags.ui import money
 from labeling.views.owner import keyset
 from labeling.views.owner.context import context_of, load_project
@@ -73,12 +75,22 @@ def log(request: HttpRequest, slug: str) -> HttpResponse:
         (
             entry,
             audit.ACTIONS.get(entry.action, entry.action),
-            _changes(entry.changes),
+            _changes(_in_units(entry.changes)),
             images.get(entry.changes.get("task")),
         )
         for entry in context["page"].rows
     ]
     return render(request, "projects/log.html", context)
+
+
+def _in_units(changes: dict[str, Any]) -> dict[str, Any]:
+    """A rule's threshold as its page says it: 0.6 of the answers is 60 %. An old entry may not name the measure."""
+    limit, measure = changes.get("threshold"), changes.get("measure")
+    if limit is None or not isinstance(measure, str):
+        return changes
+    rule = Rule(measure=measure)
+    told = [in_units(rule, one) for one in limit] if isinstance(limit, list) else in_units(rule, limit)
+    return {**changes, "threshold": told}
 
 
 def _changes(changes: dict[str, Any]) -> list[tuple[str, Any, Any]]:
@@ -101,6 +113,8 @@ def _named(field: str, value: Any) -> str:
     names = audit.VALUES.get(field, {})
     if isinstance(value, list):
         return ", ".join(_named(field, item) for item in value) or "–"
+    if field in audit.SHARES and isinstance(value, int | float):
+        return as_percent(value)
     return str(names[value]) if isinstance(value, str) and value in names else _said(value)
 
 

@@ -52,6 +52,24 @@ def test_the_log_shows_long_texts_where_they_differ(project: Project, owning: Cl
     assert (before, after) == ("… before you answer. ", "… before you answer. In doubt, skip.")
 
 
+def test_the_log_says_shares_as_percentages_as_the_pages_do_where_they_are_set(
+    project: Project, owning: Client
+) -> None:
+    rule = services.add_rule(
+        project=project, user=project.owner, measure="agreement", window=20, threshold=0.6, action="warn"
+    )
+    services.change_rule(rule=rule, user=project.owner, threshold=0.625)
+    services.add_rule(
+        project=project, user=project.owner, measure="median_seconds", window=5, threshold=0.6, action="warn"
+    )
+    services.change_project(project=project, user=project.owner, confidence=0.9, gold_rate=0.05)
+    entries = owning.get(f"/projects/{project.slug}/settings/log/").context["entries"]
+    settings, seconds, changed, added = [{str(row[0]): row[1:] for row in entry[2]} for entry in entries[:4]]
+    assert (settings["Sure enough at"][1], settings["Share of hidden gold"][1]) == ("90 %", "5 %")
+    assert (seconds["Threshold"], changed["Threshold"]) == ((None, "0.6"), ("60\u202f%", "62.5\u202f%"))
+    assert added["Threshold"] == (None, "60\u202f%")
+
+
 def test_the_log_says_what_was_changed_in_the_survey_and_which_answer_is_known(
     project: Project, owning: Client
 ) -> None:
