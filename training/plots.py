@@ -218,6 +218,10 @@ def progress(versions: Sequence[ModelVersion]) -> str:
             " %(other)s on %(fewer)s of the same."
         ) % {**shown, "other": other.number, "fewer": other.same_images["right"]}
         said = f"{said} {_chance(other)}"
+    best = max(measured, key=lambda version: version.same_images["right"])
+    if best.same_images["right"] > max(newest.same_images["right"], other.same_images["right"]):
+        best_of_all = {"number": best.number, "right": best.same_images["right"]}
+        said = f"{said} " + _("The most is %(right)s, by version %(number)s.") % best_of_all
     if count < FEW:
         said = f"{said} " + _("So few images say little: let the crowd label more.")
     return said

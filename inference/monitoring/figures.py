@@ -129,8 +129,11 @@ def accuracy_plot(project: Project) -> charts.Chart:
     lines: dict[int, list[tuple[Any, float]]] = defaultdict(list)
     for number, day, n, right in rows:
         lines[number].append((day, right / n))
+    title = _("Live accuracy by version")
+    if len({day for line in lines.values() for day, _share in line}) < 2:  # the table says what one day's dots would
+        return charts.line([], title=title)
     return charts.line(
-        _series(project, lines), title=_("Live accuracy by version"), x_format="time", y_format="percent",
+        _series(project, lines), title=title, x_label=_("Day (UTC)"), x_format="time", y_format="percent",
         y_low=0.0, y_high=1.0, months=languages.months(),
         description=_("On images that the crowd labeled after the version had answered."),
     )  # fmt: skip
@@ -173,12 +176,12 @@ def drift_plots(project: Project) -> list[charts.Chart]:
             index[number].append((at, psi))
     return [
         charts.line(
-            _series(project, ratio), title=_("Input drift"), x_format="time", y_low=0.0,
+            _series(project, ratio), title=_("Input drift"), x_label=_("Day (UTC)"), x_format="time", y_low=0.0,
             months=languages.months(), reference=(1.0, _("what chance reaches")),
             description=_("How far the day's images are from the training images."),
         ),
         charts.line(
-            _series(project, index), title=_("Class drift"), x_format="time",
+            _series(project, index), title=_("Class drift"), x_label=_("Day (UTC)"), x_format="time",
             months=languages.months(), y_low=0.0,
             reference=(PSI_ALARM, _("changed")),
             description=_("How much the shares of the predicted classes have moved, on days with at least %d images.")

@@ -14,6 +14,7 @@ from labeling.charts.chart import Chart, empty
 from labeling.charts.scale import Format, sayer
 
 READABLE = 16
+MANY = 6  # names beyond which they stand upright over narrow columns
 WORST = 20
 # Up to here the dark text of the light theme is readable on either tint.
 FULL = 0.74
@@ -37,7 +38,7 @@ def matrix(
     shares = _shares(cells)
     if len(names) > READABLE:
         return _picture(names, cells, shares, title, description, (row_label, column_label), unit, link)
-    say = sayer(unit)
+    say = _whole_percent if unit == "percent" else sayer(unit)
     head = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in names)
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'
@@ -48,16 +49,22 @@ def matrix(
         + "</tr>"
         for i, (name, row, tints) in enumerate(zip(names, cells, shares, strict=True))
     )
+    many = " chart-many" if len(names) > MANY else ""
     corner = f"{escape(row_label)} ↓ {escape(column_label)} →"
     return Chart(
         title=title,
         body='<div class="chart-scroll" tabindex="0" role="group" aria-label="' + escape(title) + '">'
-        f'<table class="chart-matrix"><caption class="visually-hidden">{escape(title)}</caption>'
+        f'<table class="chart-matrix{many}"><caption class="visually-hidden">{escape(title)}</caption>'
         f'<thead><tr><th class="chart-corner">{corner}</th>{head}</tr></thead><tbody>{body}</tbody></table></div>',
         description=description,
         kind="matrix",
         body_is_table=True,
     )
+
+
+def _whole_percent(share: float) -> str:
+    """A cell has no room for more digits."""
+    return f"{share * 100:.0f}\u202f%"
 
 
 def _shares(cells: Sequence[Sequence[float]]) -> list[list[float]]:

@@ -100,7 +100,7 @@ class SettingsForm(ChangesForm, forms.Form):
     )
     qualification_share = ShareField(
         label=_("Share to pass the test"),
-        help_text=_("Of the gold that is used as a qualification test: 80 % is four of five right."),
+        help_text=_("Of the gold that is used as a qualification test: four of five right is 80 %."),
     )
     show_suggestions = forms.BooleanField(required=False, label=_("Show the model's answer as a suggestion"))
     blind_share = ShareField(

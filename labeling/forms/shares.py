@@ -30,7 +30,7 @@ class ThresholdField(forms.FloatField):
 class ShareField(ThresholdField):
     """A share, shown as a percentage; 0.95 may be typed, too."""
 
-    default_error_messages = {"invalid": _("Write a share as 95 % or 0.95.")}
+    default_error_messages = {"invalid": _("Write a share as 0.95 or 95 %")}
 
     def __init__(self, *, low: float = 0.0, high: float = 1.0, **options: Any) -> None:
         self.low, self.high = low, high

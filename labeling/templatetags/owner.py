@@ -10,6 +10,8 @@ from django import template
 from labeling.accounts import people
 from labeling.collecting import workflow
 
+LOOKED_AT = 320  # pixels of the longer side
+
 register = template.Library()
 register.filter("stage", workflow.say_stage)
 
@@ -18,6 +20,12 @@ register.filter("stage", workflow.say_stage)
 def per(value: float | None, count: float | None) -> float | None:
     """``total|per:count``; None where there is nothing to divide by."""
     return None if value is None or not count else float(value) / float(count)
+
+
+@register.filter
+def times_larger(width: int, height: int) -> int:
+    """How many times its size a picture is shown, ``width|times_larger:height``: small ones up to about 320 pixels."""
+    return max(1, LOOKED_AT // max(width, height, 1))
 
 
 @register.filter

@@ -92,7 +92,11 @@ async function upload(form, all) {
       if (jobs) htmx.swap(jobs, html, { swapStyle: "outerHTML" });
     }
     running -= 1;
-    if (!running) location.reload(); // another choice may still be on its way
+    if (running) return; // another choice is still on its way
+    delete document.body.dataset.uploading;
+    box.hidden = true;
+    if (document.querySelector("#jobs .spinner")) form.closest("dialog")?.close(); // the import's end shows what came
+    else location.reload();
   } catch (error) {
     running -= 1;
     if (!running) delete document.body.dataset.uploading;

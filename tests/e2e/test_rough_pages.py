@@ -247,6 +247,8 @@ def test_an_upload_that_stopped_is_chosen_again_and_tried_again_without_connecti
         expect(page.locator("dialog .upload-progress span")).to_have_text("The connection is lost. It is tried again …")
         files[1].unlink()
     assert told.value.status == 200
+    expect(page.get_by_role("dialog")).to_be_hidden()  # what runs is shown below it; its end loads the page again, once
+    assert page.evaluate("performance.getEntriesByType('navigation')[0].type") == "navigate"
     sent = Job.objects.get(project=project).arguments["files"]  # the report names what came without bytes
     assert [(file["name"], default_storage.size(file["spool"])) for file in sent] == [
         ("one.png", len(drawn(50))), ("moved.png", 0), ("IMG_1.HEIC", 32)

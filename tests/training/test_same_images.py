@@ -128,6 +128,14 @@ def test_the_newest_version_stands_beside_the_champion(ahead: list[float] | None
     assert plots.progress(versions).endswith("version 1 on 60 of the same. It is better, by more than chance.")
 
 
+def test_a_version_between_that_is_right_most_often_is_named() -> None:
+    same = {"of": 3, "count": 96, "ahead": [-0.1, 0.1]}
+    first, between, newest = (version_of(n, right=right, **same) for n, right in ((1, 60), (2, 70), (3, 65)))
+    first.alias = "champion"
+    assert plots.progress([first, between, newest]).endswith("may be chance. The most is 70, by version 2.")
+    assert "The most" not in plots.progress([first, newest])
+
+
 def test_few_images_are_called_few_and_no_figure_is_made_up() -> None:
     alone = version_of(1, "champion", of=1, count=7, right=7, ahead=[0, 0])
 

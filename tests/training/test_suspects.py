@@ -65,13 +65,13 @@ def test_a_wrong_label_of_the_crowd_is_found_after_the_run_and_told_on_the_overv
     assert (worst.image_id, worst.label, worst.predicted) == (row.task.image_id, "square", "circle")
     client.force_login(project.owner)
     page, count = client.get("/projects/shapes/training/summary/").content.decode(), Suspect.objects.count()
-    assert f"{count} likely label error{'s' * (count > 1)}<" in page
+    assert f"{count} label{'s' * (count > 1)} that it doubts<" in page
     Consensus.objects.filter(pk=row.pk).update(answer="circle")  # a person has corrected it meanwhile
     page = client.get("/projects/shapes/training/insights/").content.decode()
     assert f'name="suspects" value="{worst.pk}"' not in page
     assert page.count('name="suspects"') == count - 1
     Suspect.objects.update(sent_at=timezone.now())
-    assert "likely label error" not in client.get("/projects/shapes/training/summary/").content.decode()
+    assert "that it doubts" not in client.get("/projects/shapes/training/summary/").content.decode()
 
 
 def suspect(version: ModelVersion, task: Task) -> Suspect:

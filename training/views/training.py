@@ -22,7 +22,7 @@ from training import plots, services
 from training.forms import PolicyForm, RunForm
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
 from training.snapshots import labels
-from training.versions.champions import champion_of
+from training.versions import champions
 from training.zoo import catalogue
 
 RUNS_SHOWN = 25
@@ -78,13 +78,12 @@ def titles_of(runs: Iterable[TrainingRun]) -> dict[str, str]:
 
 def _now(project: Project) -> dict[str, Any]:
     """The live run, or when the next is due; and ``measured``, the newest version with figures on the same images."""
-    found = ModelVersion.objects.filter(project=project).exclude(same_images={}).order_by("-number")
-    measured = found.values_list("number", flat=True).first() or 0
+    champion, measured = champions.champion_and_measured(project)
     run = TrainingRun.objects.live().filter(project=project).first()
     if run is not None:
         plotted = {"loss": plots.loss_curve(run), "accuracy": plots.accuracy_curve(run)}
         return {"run": run, "measured": measured, **plotted}
-    return {"decision": services.recent_decision(project), "champion": champion_of(project), "measured": measured}
+    return {"decision": services.recent_decision(project), "champion": champion, "measured": measured}
 
 
 @login_required
@@ -93,7 +92,7 @@ def summary(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug, "review")
     versions = newest_versions(project)
     context = {"project": project, **progress_of(versions), **_now(project)}
-    champion = champion_of(project)
+    champion = champions.champion_of(project)
     suspects = labels.uncorrected(champion).filter(sent_at=None).count() if champion else 0
     context |= {"champion": champion, "suspects": suspects, "latest": versions[-1] if versions else None}
     return render(request, "training/_summary.html", context)

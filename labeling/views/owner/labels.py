@@ -124,6 +124,7 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
         page=page,
         rows=found,
         differing=sum(row.differs for row in found),
+        mixed=len({row.consensus.decided_by_id or row.method for row in found}) > 1,
         questions=questions,
         question=question,
         compared=is_compared(question),

@@ -118,7 +118,10 @@ def _skills(project: Project, behind: list[Membership]) -> charts.Chart:
         )
         for pk, m in list(drawn.items())[:MOST_DRAWN]
     ]
-    told = _("Quick and wrong is at the bottom left. People who are paused or far behind are drawn large.")
+    told = _(
+        "Quick and wrong is at the bottom left. People who are paused or far behind are drawn large. Accuracy is how"
+        " often a person is right, as all answers and the gold tell."
+    )
     if rows.count() > len(points):
         told += " " + _("Of the others, those with the most judgments are here; all are in the list below.")
     return charts.scatter(
@@ -252,7 +255,9 @@ def _confusion(skill: WorkerSkill | None, names: dict[str, str]) -> charts.Chart
         [say(key, names) for key in classes] if cells else [],
         cells,
         title=_("Confusion"),
-        description=_("What this worker answers, for each truth, as the last fit believes."),
+        description=_(
+            "How often this person gives each answer, by what the image shows, as estimated from all answers."
+        ),
         row_label=_("Truth"),
         column_label=_("Answer"),
         unit="percent",

@@ -9,7 +9,7 @@ from django.utils import timezone
 from inference.feedback import backlog, loop
 from inference.models import Drift, Prediction, Reason, Traffic
 from inference.monitoring import drift
-from inference.monitoring.figures import by_version, drift_plots, latency_plot
+from inference.monitoring.figures import accuracy_plot, by_version, drift_plots, latency_plot
 from inference.monitoring.traffic import recorder
 from labeling.services import decide_task
 from tests.inference.serving import URL, ask
@@ -44,6 +44,24 @@ def test_the_shares_of_classes_are_drawn_from_as_many_images_as_an_alarm_waits_f
     assert drift_plots(project)[1].is_empty
     row(2, drift.LEAST)
     assert not drift_plots(project)[1].is_empty
+
+
+def test_live_accuracy_is_drawn_from_the_second_day_on_and_by_days_that_say_their_time_zone(
+    project, champion, add_images
+) -> None:
+    images = add_images(range(3))
+
+    def judge(image: object, days: int) -> None:
+        Prediction.objects.create(
+            project=project, version=champion, image=image, category="red", probability=1, uncertainty=0,
+            is_correct=True, judged_at=timezone.now() - timedelta(days=days),
+        )  # fmt: skip
+
+    judge(images[0], 0)
+    judge(images[1], 0)
+    assert accuracy_plot(project).is_empty
+    judge(images[2], 1)
+    assert ">Day (UTC)<" in accuracy_plot(project).body
 
 
 def test_the_figures_say_how_right_each_version_was(api, project, champion, add_images, owner) -> None:

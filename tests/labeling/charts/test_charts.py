@@ -128,6 +128,11 @@ def test_a_matrix_tints_by_the_share_of_the_row_and_marks_full_cells() -> None:
     assert body.count("chart-full") == 2
 
 
+def test_the_names_above_many_narrow_columns_stand_upright() -> None:
+    few, many = (charts.matrix(list("abcdefghij"[:n]), [[1] * n] * n, title="t").body for n in (6, 10))
+    assert ("chart-many" in few, "chart-many" in many) == (False, True)
+
+
 def test_a_row_of_a_matrix_is_not_summed_for_each_of_its_cells() -> None:
     class Row(list[int]):
         read = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import time
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -16,6 +17,7 @@ from labeling.models import Project
 from training import services
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
 from training.runs import due
+from training.versions import champions
 
 
 def test_the_training_page_says_why_no_run_has_started(owner: Client) -> None:
@@ -191,3 +193,14 @@ def test_the_overview_fragment_names_champion_and_next_run(owner: Client, versio
 
     assert "Version 1" in page
     assert "Nothing is new since the last run." in page
+
+
+def test_the_champion_and_the_newest_figures_are_looked_up_at_once_as_pages_ask_every_few_seconds(
+    version: ModelVersion, project: Project, django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    ModelVersion.objects.filter(pk=version.pk).update(same_images={"of": 1})
+    with django_assert_num_queries(1):
+        champion, measured = champions.champion_and_measured(project)
+    assert (champion, measured) == (version, version.number)
+    ModelVersion.objects.update(alias="", same_images={})
+    assert champions.champion_and_measured(project) == (None, 0)

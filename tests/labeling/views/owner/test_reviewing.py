@@ -32,6 +32,15 @@ def test_a_reviewer_decides_a_disputed_task(make_project: Callable[..., Project]
     assert "Nothing is disputed" in text(owning.get(f"/projects/{project.slug}/review/"))
 
 
+def test_a_small_picture_is_shown_large_enough_to_judge(make_project: Callable[..., Project], owning: Client) -> None:
+    project = make_project(images=1, judgments_max=2, confidence=0.99)
+    judged(project, 2, ("cat", "dog"))
+    image = project.images.get()
+    times = 320 // max(image.width, image.height)
+    assert times > 1
+    assert f"inline-size: calc({times} * {image.width}px)" in text(owning.get(f"/projects/{project.slug}/review/"))
+
+
 def test_spellings_of_one_text_are_one_choice_with_all_its_votes() -> None:
     said = [Judgment(answers={"seen": each}) for each in ("Red  fox", "red fox", "cat", "cant_tell", "red fox", "Cat ")]
     told = sides(Question(key="seen", kind="text"), said, "red fox", {})

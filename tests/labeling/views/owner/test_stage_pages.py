@@ -68,7 +68,7 @@ def test_an_image_of_three_stages_shows_its_boxes_so_far_and_its_rounds_in_words
     assert "quality:2" not in page
     assert "Accepted so far" in page
     assert "Waits for its verdict" in page
-    assert "At the maximum" not in page  # one draws, as it is meant to be
+    assert "Not sure enough" not in page  # one draws, as it is meant to be
     assert "from 1 judgment, " in page
     assert page.count('class="overlay"') == 5, "above, and beside each task but the first"
     quality = Task.objects.get(stage="quality:2")
