@@ -8,16 +8,19 @@ the versions, or a network that it stands on, has learned all the same (a near-d
 again) is left out.
 
 What costs little is a head, or a retrained block, on features that are stored: of the newest version, of the champion,
-which the gate has just asked about these images, and of all others on their networks. No picture is decoded for it. A
-version whose features are not there has no figure, rather than one of other images.
+which the gate has just asked about these images, and of all others on their networks. No picture is decoded for it. The
+images are those that all can read: a version that lacks more than a few of them has no figure, rather than one that
+takes theirs from the others.
 
-New images are often those that the champion was unsure of, where any other looks better than it is. The gate weighs for
-that (``runs.comparing``), and decides; these are plain counts, for people.
+Right answers are plain counts, for people. New images are often those that the champion of then was unsure of, where
+any other looks better than it is; so how far the newest version is ahead of one that was champion is weighed as at the
+gate (``runs.comparing``).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.conf import settings
@@ -28,7 +31,7 @@ from training.learning.artifact import load_version
 from training.learning.errors import LearningError
 from training.learning.metrics import bootstrap, interval
 from training.models import ModelVersion, Recipe
-from training.runs.comparing import learned_by
+from training.runs.comparing import learned_by, weights_of
 from training.runs.stages.work import Items, load_items
 from training.versions import champions
 from training.versions.gate import FEWEST
@@ -37,6 +40,15 @@ MOST_IMAGES = 2_000  # the first by their hash, a fair choice: an accuracy is kn
 MOST_VERSIONS = 50  # the newest, with the champion
 # Of them those with a retrained block: each reads up to a megabyte of an image, and runs a part of a network on it.
 MOST_RETRAINED = 10
+MOST_UNREAD = 0.05  # of the newest version's images, all versions together; one image in any case
+
+
+class Said(NamedTuple):
+    """What a version says of each image."""
+
+    right: np.ndarray  # bool [n]; False for a category that it does not know, or that the newest does not any more
+    known: np.ndarray  # bool [n], False where no features are stored for it
+    sure: np.ndarray  # float [n], its largest probability
 
 
 def measure(version_id: int) -> None:
@@ -45,25 +57,47 @@ def measure(version_id: int) -> None:
     versions, items = _compared(newest), load_items(newest.run, side="test")
     unseen = ~learned_by([version.run for version in versions], items)
     items = items.keep(unseen & (unseen.cumsum() <= MOST_IMAGES))
-    said = {version.pk: _right(version, items, newest) for version in versions}
-    right, stored = said[newest.pk]
-    if not stored.any():  # deleted meanwhile
+    said = [_said(version, items, newest) for version in versions]
+    measured = common([one.known for one in said])
+    if measured is None:  # deleted meanwhile
         return
-    found = {
-        pk: figures(its[stored], right[stored], items.groups[stored])
-        for pk, (its, known) in said.items()
-        if known[stored].all()
-    }
+    kept, places = measured
+    items, found = items.keep(places), {}
+    for version, one, is_kept in zip(versions, said, kept, strict=True):
+        if not is_kept:
+            continue
+        weights = weights_of(version, items.image_ids, one.sure[places]) if version.promoted_at else None
+        found[version.pk] = figures(one.right[places], said[0].right[places], items.groups, weights)
     _write(newest, found)
 
 
-def figures(right: np.ndarray, newest_right: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
+def common(known: Sequence[np.ndarray]) -> tuple[list[bool], np.ndarray] | None:
+    """On which images versions meet: those that the first can read, less a few that another cannot.
+
+    Args:
+        known: bool [n] of each version, whether it can read each image; the earlier go before.
+
+    Returns:
+        Which versions are measured; and bool [n], the images, which all of these can read. None where there are none.
+    """
+    places, kept = known[0], []
+    least = max(min(places.sum() * (1 - MOST_UNREAD), places.sum() - 1), 1)
+    for one in known:
+        kept.append(bool((places & one).sum() >= least))
+        places = places & one if kept[-1] else places
+    return (kept, places) if kept[0] else None
+
+
+def figures(
+    right: np.ndarray, newest_right: np.ndarray, groups: np.ndarray, weights: np.ndarray | None = None
+) -> dict[str, Any]:
     """How often a version is right, and how far the newest one is ahead of it.
 
     Args:
         right: bool [n], whether the version is right on each image.
         newest_right: bool [n], the same of the newest version.
         groups: int [n]: near-duplicates have one number.
+        weights: float [n], how much each image counts for ``ahead``; None = all alike.
 
     Returns:
         count, right, interval (of the share, Wilson's), and ahead: [low, high] of the newest version's accuracy less
@@ -75,42 +109,41 @@ def figures(right: np.ndarray, newest_right: np.ndarray, groups: np.ndarray) -> 
         "count": len(right),
         "right": int(right.sum()),
         "interval": interval(right, groups),
-        "ahead": bootstrap(gain, groups=groups) if enough else None,
+        "ahead": bootstrap(gain, weights, groups) if enough else None,
     }
 
 
 def _compared(newest: ModelVersion) -> list[ModelVersion]:
-    """Those of its question up to the newest one, as many as are measured."""
+    """Those of its question up to the newest one, as many as are measured: the newest first, then the champion."""
     rows = ModelVersion.objects.filter(project=newest.project_id, number__lte=newest.number).slim()
     rows = rows.filter(run__snapshot__question=newest.question_id).select_related("run__snapshot")
     rows = rows.defer("run__metrics", "run__history", "run__log")
     versions = list(rows.order_by("-number")[:MOST_VERSIONS])
     retrained = [version for version in versions if version.run.recipe != Recipe.FEATURE_EXTRACTION]
     versions = [version for version in versions if version not in retrained[MOST_RETRAINED:]]
-    return versions + list(rows.champions().exclude(pk__in=[version.pk for version in versions]))
+    versions += list(rows.champions().exclude(pk__in=[version.pk for version in versions]))
+    return sorted(versions, key=lambda version: (version != newest, version.alias != ModelVersion.Alias.CHAMPION))
 
 
-def _right(version: ModelVersion, items: Items, newest: ModelVersion) -> tuple[np.ndarray, np.ndarray]:
-    """bool [n], whether the version is right on each image; and bool [n], False where no features are stored for it.
-
-    A category that it does not know is wrong, as is an answer that the newest version does not know any more.
-    """
-    right, known = np.zeros(len(items), bool), np.zeros(len(items), bool)
+def _said(version: ModelVersion, items: Items, newest: ModelVersion) -> Said:
+    count = len(items)
+    said = Said(np.zeros(count, bool), np.zeros(count, bool), np.zeros(count))
     try:
         classifier = load_version(settings.DATA_DIR / version.artifact)
         facts = embedding.facts_of(classifier.trunk_key)
     except LearningError:  # damaged: its own page says so
-        return right, known
+        return said
     if facts is None:
-        return right, known
+        return said
     store = embedding.open_store(facts["key"], facts["dim"])
     columns = np.array([newest.categories.index(key) if key in newest.categories else -1 for key in version.categories])
-    for start in range(0, len(items), answers.AT_ONCE):
+    for start in range(0, count, answers.AT_ONCE):
         at = slice(start, start + answers.AT_ONCE)
-        features, known[at] = store.get([picture.sha256 for picture in items.pictures[at]])
-        said = classifier.probabilities_from_features(features).argmax(axis=1)
-        right[at] = known[at] & (columns[said] == items.labels[at])
-    return right, known
+        features, said.known[at] = store.get([picture.sha256 for picture in items.pictures[at]])
+        chances = classifier.probabilities_from_features(features)
+        said.sure[at] = chances.max(axis=1)
+        said.right[at] = said.known[at] & (columns[chances.argmax(axis=1)] == items.labels[at])
+    return said
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from labeling.models import Project
 from tests.training.drawing import add_image, draw, label
 from training import plots, same_images, services
 from training.models import LearnedPictures, ModelVersion, TrainingRun
-from training.same_images import figures
+from training.same_images import common, figures
 
 
 def label_more(project: Project, first: int, count: int) -> None:
@@ -98,6 +98,31 @@ def test_how_far_the_newest_is_ahead_is_told_by_images_that_only_one_of_them_get
     assert (found["count"], found["right"]) == (100, 60)
     assert 0 < found["ahead"][0] < 0.18 < found["ahead"][1]
     assert figures(before, newest, np.repeat(np.arange(5), 20))["ahead"] is None  # copies of five images
+
+
+def test_the_newest_is_not_ahead_because_the_champion_chose_the_images() -> None:
+    """Of two that are right on four of five images, the newest is right where the champion, less sure, is wrong."""
+    asked_for = np.arange(100) < 40
+    champion_right = np.where(asked_for, np.arange(100) % 2 == 0, np.arange(100) % 5 > 0)
+    newest_right = np.arange(100) % 5 != 1
+
+    plain = figures(champion_right, newest_right, np.arange(100))
+    weighed = figures(champion_right, newest_right, np.arange(100), np.where(asked_for, 0.1, 1.6))
+
+    assert plain["ahead"][0] > 0 > weighed["ahead"][0]
+    assert {**plain, "ahead": None} == {**weighed, "ahead": None}  # what people count stays
+
+
+def test_versions_meet_on_what_all_of_them_can_read_but_for_one_that_lacks_many() -> None:
+    newest, champion, bare = np.arange(40) > 0, np.arange(40) != 7, np.arange(40) < 20
+    fewer = np.arange(40) != 9
+
+    kept, places = common([newest, champion, bare, fewer]) or ([], newest)
+
+    assert kept == [True, True, False, False]  # of 39 images two are one too many
+    assert np.flatnonzero(~places).tolist() == [0, 7]
+    assert common([newest[:3], champion[:3], np.array([True, True, False])]) is not None
+    assert common([np.zeros(3, bool), np.ones(3, bool)]) is None
 
 
 @pytest.mark.parametrize(

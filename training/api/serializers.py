@@ -131,7 +131,8 @@ class SameImagesSerializer(serializers.Serializer[Any]):
         child=serializers.FloatField(),
         allow_null=True,
         help_text="How far that version's accuracy is ahead of this one's, as a 95 % interval; null where the images"
-        " are too few to tell.",
+        " are too few to tell. Beside one that was champion, and so chose what the crowd was asked first, images are"
+        " weighed as in decisions: it may differ from the plain counts.",
     )
 
 

@@ -55,15 +55,14 @@ def side_by_side(work: Work, champion: ModelVersion) -> tuple[np.ndarray, np.nda
     return places[read], said[read], in_order(found[read], champion.categories, work.categories), answered
 
 
-def weights_of(work: Work, champion: ModelVersion, places: np.ndarray, sure: np.ndarray) -> np.ndarray | None:
-    """float [n], how much each of the work's items at ``places`` counts; None = all alike.
+def weights_of(champion: ModelVersion, image_ids: Sequence[int], sure: np.ndarray) -> np.ndarray | None:
+    """float [n], how much each of these images counts beside a champion; None = all alike.
 
     Args:
         sure: float [n], the champion's largest probability for each.
     """
     held_out = SnapshotItem.objects.filter(snapshot=champion.run.snapshot_id, split="test")
-    known = set(held_out.values_list("image_id", flat=True))
-    is_held_out = np.array([work.items.image_ids[place] in known for place in places], bool)
+    is_held_out = np.isin(image_ids, list(held_out.values_list("image_id", flat=True)))
     return None if is_held_out.all() else strata_weights(sure, is_held_out)
 
 

@@ -105,13 +105,14 @@ def decide(work: Work) -> Verdict:
     if not len(places):
         return nothing_left(champion=name, right=right)
     truth, targets = work.items.labels[places], work.items.targets[places]
+    image_ids = [work.items.image_ids[place] for place in places]
     return verdict(
         right=said.argmax(axis=1) == truth,
         champion_right=answered == truth,
         champion=name,
         losses=log_losses(said, targets),
         champion_losses=log_losses(champion_said, targets),
-        weights=comparing.weights_of(work, champion, places, champion_said.max(axis=1)),
+        weights=comparing.weights_of(champion, image_ids, champion_said.max(axis=1)),
         groups=work.items.groups[places],
         with_new=bool((work.items.split[places] != "test").any()),
     )

@@ -260,8 +260,8 @@ def test_images_are_weighed_by_the_champions_own_held_out_ones(project: Project)
     run = queueing.create_run(project=project, cause="person")
     champion = version_of(run, 1)
     work = Work(run, Reporter(run), Path(), load_items(run), list(run.snapshot.categories))
-    test = work.items.side("test")
-    assert weights_of(work, champion, test, np.linspace(0.5, 1, len(test))) is None  # nothing was chosen
+    held_out = [work.items.image_ids[place] for place in work.items.side("test")]
+    assert weights_of(champion, held_out, np.linspace(0.5, 1, len(held_out))) is None  # nothing was chosen
 
     sure = np.concatenate([np.linspace(0.5, 1, 20), np.full(60, 0.6)])
     weights = strata_weights(sure, np.arange(80) < 20)
