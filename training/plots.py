@@ -239,7 +239,7 @@ def _chance(other: ModelVersion) -> str:
         return _("It is better, by more than chance.")
     if ahead and ahead[1] < 0:
         return _("It is worse, by more than chance.")
-    return _("A difference like this may be chance.")
+    return _("On these alone a difference like this may be chance.")
 
 
 def historic_line(rows: Sequence[tuple[str, int, float]]) -> Chart:

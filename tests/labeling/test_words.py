@@ -119,7 +119,7 @@ def test_a_share_that_a_rule_measured_is_told_in_percent() -> None:
     for share, percent in ((2 / 3, 66), (29 / 50, 58)):
         assert f"last 3 answers, {percent} % are what others see, too; 70 % are" in rules._why(rule, share)
     rule.comparison = "at_least"
-    assert rules._why(rule, 0.9) == "Agreement with the consensus over the last 3: 0.9."
+    assert rules._why(rule, 0.9) == "Agreement with the consensus over the last 3: 90\u202f%."
 
 
 @pytest.mark.django_db

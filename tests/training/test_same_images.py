@@ -134,8 +134,8 @@ def test_versions_meet_on_what_all_of_them_can_read_but_for_one_that_lacks_many(
             " and the decision between the two weighs for that.",
         ),
         ([-0.2, -0.02], "It is worse, by more than chance."),
-        ([-0.1, 0.2], "A difference like this may be chance."),
-        (None, "A difference like this may be chance."),
+        ([-0.1, 0.2], "On these alone a difference like this may be chance."),
+        (None, "On these alone a difference like this may be chance."),
     ],
 )
 def test_the_newest_version_stands_beside_the_champion(ahead: list[float] | None, said: str) -> None:

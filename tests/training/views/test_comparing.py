@@ -66,10 +66,14 @@ def test_a_bake_off_measures_candidates_and_its_winner_becomes_the_recipe(
     )
     assert "it may be chance that it is ahead" in page
     assert "there is no top-5 error to compare" in page
+    assert "Error and size" in page
     used = owner.post(f"/projects/shapes/training/compare/{job.pk}/use/", {"candidate": "1"}, follow=True)
     assert "Runs use Crowdtune small augmented from now on." in used.content.decode()
     policy = TrainingPolicy.objects.get(project=project)
     assert (policy.backbone, policy.augmentation) == ("crowdtune_small", True)
+
+    Job.objects.filter(pk=job.pk).update(result={**job.result, "rows": job.result["rows"][:1]})
+    assert "Error and size" not in owner.get("/projects/shapes/training/compare/").content.decode()  # a plot of one dot
 
     owner.post("/projects/shapes/training/compare/start/", body)
     # The page goes on by itself from there to the end; what it can do next must not stay closed.

@@ -283,6 +283,8 @@ def test_an_export_is_started_with_its_options_and_its_link_is_shown(
 
 
 def test_labels_made_elsewhere_come_in_as_gold(project: Project, owning: Client, run_actors: Callable[[], int]) -> None:
+    shown = text(owning.get(f"/projects/{project.slug}/labels/"))
+    assert shown.count('<option value="csv" selected>') == 4  # out and in, each in a dialog and where no script runs
     file = SimpleUploadedFile("gold.csv", b"image,answer\n0000.png,cat\n0001.png,giraffe\n")
     form = {"file": file, "form": "csv", "take_as": "gold", "source": "experts"}
     owning.post(f"/projects/{project.slug}/labels/import/", form)
