@@ -1,12 +1,16 @@
-"""Addresses without their last slash lead to those with it, and what was sent goes along.
+"""Addresses without their last slash lead to those with it, and what was sent goes along. Those of the protocol of /v2
+have none, and are found with one too.
 
 Django's own answer, 301, makes a GET of a POST: a program that forgot the slash was told that GET is not allowed.
 """
 
 from __future__ import annotations
 
-from django.http import HttpResponsePermanentRedirect
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponseBase, HttpResponsePermanentRedirect
 from django.middleware.common import CommonMiddleware
+from django.urls import is_valid_path
 
 
 class MovedWithItsBody(HttpResponsePermanentRedirect):
@@ -15,3 +19,11 @@ class MovedWithItsBody(HttpResponsePermanentRedirect):
 
 class SlashMiddleware(CommonMiddleware):
     response_redirect_class = MovedWithItsBody
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        bare = request.path.removesuffix("/")
+        missed = response.status_code == 404 and request.path.startswith("/v2/") and bare != request.path
+        if missed and is_valid_path(bare):
+            asked = request.META.get("QUERY_STRING", "")
+            return MovedWithItsBody(quote(bare) + (f"?{asked}" if asked else ""))
+        return super().process_response(request, response)

@@ -20,3 +20,11 @@ def test_what_was_sent_to_an_address_without_its_slash_arrives(client: Client) -
 def test_a_page_of_a_project_is_found_by_what_its_subject_is_called_too(client: Client) -> None:
     assert client.get("/projects/pets/overview/")["Location"] == "/projects/pets/"
     assert client.get("/projects/pets/adjudication/")["Location"] == "/projects/pets/review/"
+
+
+@pytest.mark.django_db
+def test_the_protocol_is_found_with_a_slash_at_the_end_too(client: Client) -> None:
+    assert client.get("/v2/", follow=True).json()["name"] == "crowdtune"
+    told = client.post("/v2/models/pets/infer/?a=b%2F", {}, content_type="application/json")
+    assert (told.status_code, told["Location"]) == (308, "/v2/models/pets/infer?a=b%2F")
+    assert client.get("/v2/nowhere/").status_code == client.get("/v2/nowhere").status_code == 404
