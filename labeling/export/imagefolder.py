@@ -1,7 +1,7 @@
 """Image folders: a zip with one folder per category and the pictures in it, as Keras and torchvision read them.
 
-Only final labels of the first class question; pictures that nobody could tell are left out. They lie in the folder of
-their category itself: of a picture in a folder below, Hugging Face takes that one's name for its category, and where
+Labels of the first class question; pictures that nobody could tell are left out. They lie in the folder of their
+category itself: of a picture in a folder below, Hugging Face takes that one's name for its category, and where
 folders are of several depths none at all.
 Source: https://keras.io/api/data_loading/image/#imagedatasetfromdirectory-function ,
 https://huggingface.co/docs/datasets/image_dataset
@@ -58,7 +58,7 @@ def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
     with zips.writing(out, zipfile.ZIP_STORED) as archive:
         for row in rows():
             label = row.labels.get(question.key)
-            category = class_of(label.answer) if label is not None and label.final else None
+            category = class_of(label.answer) if label is not None else None
             if category in folder_of:
                 archive.writestr(f"{folder_of[category]}/{_flat(row, folder_of[category])}", row.read())
 
