@@ -27,7 +27,7 @@ from labeling.importing.known import labelstudio, table
 from labeling.importing.known.lines import Lines, array, objects, text_of
 from labeling.jobs import Report
 from labeling.models import Assignment, Departure, Image, Job, Judgment, Membership, Project, Task
-from labeling.questions import BadAnswer
+from labeling.questions import CANT_TELL, BadAnswer
 from labeling.spellings import is_storable
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked
@@ -138,15 +138,20 @@ def _hash(row: dict[str, Any]) -> str:
 
 
 def parse(question: Asked, value: Any) -> Any:
-    """An answer as a file writes it -> as the kind takes it: in CSV everything but a choice or text is JSON."""
+    """An answer as a file writes it -> as the kind takes it: in CSV everything but a choice or text is JSON, or several
+    choices as people write them, cat|dog.
+    """
     if isinstance(value, str) and question.kind not in {"single_choice", "text"}:
         lowered = value.strip().lower()
         if question.kind == "yes_no" and lowered in {"yes", "true", "1", "no", "false", "0"}:
             return lowered in {"yes", "true", "1"}
         try:
-            return json.loads(value)
+            read = json.loads(value)
         except (ValueError, RecursionError):
-            return value
+            read = value
+        if question.kind == "multiple_choice" and not isinstance(read, list) and value.strip() not in {"", CANT_TELL}:
+            return [name.strip() for name in value.split("|")]
+        return read
     return value
 
 
