@@ -81,7 +81,9 @@ class UploadSerializer(serializers.Serializer):
         help_text="CSV with a header or JSON Lines: `url`, or `path` of a file sent with it; optional `name`, `label`, "
         "`metadata`; other columns are metadata.",
     )
-    labels_as = Choice(LABELS_AS, required=False, default="gold")
+    labels_as = Choice(
+        LABELS_AS, required=False, help_text="What the manifest's labels are taken as; left out, they are gold."
+    )
     source: Any = serializers.CharField(required=False, help_text="Whose labels the manifest's are.")
     gold = serializers.CharField(required=False, help_text='JSON: {"photo.jpg": "cat"}, as a field or as a file.')
 
@@ -129,6 +131,7 @@ class ImageListView(ProjectView):
         data: Any = request.data if isinstance(request.data, dict) else {}
         if errors := unknown(data, {*UploadSerializer().fields, *UrlsSerializer().fields}):
             raise serializers.ValidationError(errors)
+        _refuse_labels_without_manifest(request, data, slug)
         urls = data.get("urls", ())
         if not isinstance(urls, list | tuple) or not all(isinstance(url, str) for url in urls):
             raise CrowdtuneError(
@@ -147,6 +150,21 @@ class ImageListView(ProjectView):
             gold=_gold(data.get("gold")),
         )
         return started(job)
+
+
+def _refuse_labels_without_manifest(request: Request, data: Any, slug: str) -> None:
+    """Else whoever sends an archive with its labels is told that all went well, and has none."""
+    said = [name for name in ("labels_as", "source") if data.get(name)]
+    if said and "manifest" not in request.FILES:
+        raise CrowdtuneError(
+            "invalid",
+            _(
+                "%(said)s tells of a manifest's labels, and no manifest came. Send the images without it, then their "
+                "label file, or the archive that holds the labels, to %(address)s."
+            )
+            % {"said": said[0], "address": f"/api/v1/projects/{slug}/labels/import/"},
+            field=said[0],
+        )
 
 
 def _gold(value: Any) -> Any:

@@ -279,6 +279,15 @@ def test_the_api_and_the_page_take_a_manifest(empty: Project, run_actors: Callab
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize("said", [{"labels_as": "gold"}, {"source": "museum"}])
+def test_labels_of_an_archive_without_a_manifest_are_not_passed_over(empty: Project, said: dict[str, str]) -> None:
+    body = {"archive": pictures(a_png=picture(1)), **said}
+    answer = client(empty.owner).post(f"/api/v1/projects/{empty.slug}/images/", body, format="multipart")
+    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, list(said))
+    assert f"/projects/{empty.slug}/labels/import/" in answer.json()["error"]["message"]
+    assert not Job.objects.exists()
+
+
 def test_what_the_page_sends_beside_a_manifest_and_its_zip_comes_in_too(empty: Project) -> None:
     page = Client()
     page.force_login(empty.owner)
