@@ -76,7 +76,7 @@ WIDER = "(before) => document.getElementById('image').getBoundingClientRect().wi
 
 def zoom_in(page: Page, wanted: float) -> None:
     """Turn the wheel over the red rectangle until the image is so many times as large as it was."""
-    centre = red_on_screen(page, page.evaluate("devicePixelRatio"))
+    centre = _red(page, page.evaluate("devicePixelRatio"))  # about where it is
     page.mouse.move((centre[0] + centre[2]) / 2, (centre[1] + centre[3]) / 2)
     whole = width_of(page)
     for _ in range(20):
@@ -103,7 +103,8 @@ def test_a_dragged_box_is_exact_at_any_zoom_and_pixel_ratio(visit, red_project, 
     width = {1: 1440, 2: 1200, 3: 960}[dpr]  # of finer pixels, which take time, it needs no more
     page = opened(visit, red_project, worker, dpr=dpr, width=width, height=width * 5 // 8)
     for zoom, further in ((1, 1), (2, 2), (8, 4)):
-        zoom_in(page, further)
+        if further > 1:
+            zoom_in(page, further)
         left, top, right, bottom = red_on_screen(page, dpr)
         drag(page, (left, top), (right, bottom))
         # Unzoomed, one pixel of the screen is one of the image, and the screenshot knows the edge to half of one.
