@@ -266,7 +266,7 @@ SPECTACULAR_SETTINGS = {
         "JobState": "labeling.models.job.Job.State",
         "TaskState": "labeling.models.task.Task.State",
         "Role": "labeling.models.worker.Role",
-        "AddedRole": "labeling.api.workers.ROLES",
+        "AddedRole": "labeling.accounts.permissions.GIVEN",
         "LabelsAs": "labeling.importing.labels.LABELS_AS",
         "LabelFormat": "labeling.export.FORMATS",
         "KnownFormat": "labeling.importing.known.READERS",

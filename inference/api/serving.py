@@ -22,7 +22,6 @@ from inference.services.deploying import FIELDS
 from inference.services.jobs import DOWNLOADS
 from labeling.api.base import JobStartedSerializer, ProjectView, link, listing, parsed, started
 from labeling.api.choices import Choice
-from labeling.api.paging import CursorPagination
 from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
 from labeling.files.storage import image_url
 from labeling.models import ApiKey, Project
@@ -164,11 +163,8 @@ class KeysView(ProjectView):
 
     @extend_schema(operation_id="keys", tags=["serving"], **listing(KeySerializer))
     def get(self, request: Request, slug: str) -> Response:
-        project = self.project(request, slug)
-        pages = CursorPagination()
-        rows = pages.paginate_queryset(ApiKey.objects.filter(project=project), request, view=self) or []
-        limits = KeyLimit.objects.filter(key__in=rows).in_bulk(field_name="key_id")
-        return pages.get_paginated_response([key_json(row, limits.get(row.pk)) for row in rows])
+        rows = ApiKey.objects.filter(project=self.project(request, slug))
+        return self.page(request, rows, KeySerializer, seen=_with_limits)
 
     @extend_schema(
         operation_id="key_make", tags=["serving"], request=KeySerializer, responses={201: KeyMadeSerializer} | REFUSALS
@@ -178,13 +174,19 @@ class KeysView(ProjectView):
         values = parsed(KeySerializer, request)
         scopes = tuple(dict.fromkeys(values.pop("scopes")))
         row, token = services.make_limited_key(project=project, user=request.user, scopes=scopes, **values)
-        return Response(key_json(row, KeyLimit.objects.filter(key=row).first()) | {"token": token}, status=201)
+        return _made(row, token)
 
 
-def key_json(row: ApiKey, limit: KeyLimit | None) -> dict[str, Any]:
-    names = ("id", "name", "prefix", "scopes", "created_at", "last_used_at", "expires_at")
-    values = {name: getattr(row, name) for name in names}
-    return values | {"per_minute": limit and limit.per_minute, "per_day": limit and limit.per_day}
+def _with_limits(rows: list[Any]) -> None:
+    limits = KeyLimit.objects.filter(key__in=rows).in_bulk(field_name="key_id")
+    for row in rows:
+        limit = limits.get(row.pk)
+        row.per_minute, row.per_day = limit and limit.per_minute, limit and limit.per_day
+
+
+def _made(row: ApiKey, token: str) -> Response:
+    _with_limits([row])
+    return Response({**KeySerializer(row).data, "token": token}, status=201)
 
 
 class KeyView(ProjectView):
@@ -213,7 +215,7 @@ class KeyRotateView(ProjectView):
         project = self.project(request, slug)
         old = get_object_or_404(ApiKey, project=project, pk=key_id)
         row, token = services.rotate_key(key=old, user=request.user)
-        return Response(key_json(row, KeyLimit.objects.filter(key=row).first()) | {"token": token}, status=201)
+        return _made(row, token)
 
 
 class SamplesView(ProjectView):

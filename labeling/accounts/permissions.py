@@ -15,6 +15,7 @@ Right = Literal["manage", "review", "label", "predict", "view"]
 # The least role that has each right, by rank; the owner has all of them. Who only labels may not ask the classifier: it
 # would do their work. A project that shows suggestions measures how they are followed.
 RANK = {Role.OWNER: 3, Role.MANAGER: 2, Role.REVIEWER: 1, Role.WORKER: 0}
+GIVEN = [(role.value, role.label) for role in (Role.WORKER, Role.REVIEWER, Role.MANAGER)]  # the owner's is handed over
 NEEDS: dict[str, Role] = {
     "manage": Role.MANAGER,
     "review": Role.REVIEWER,

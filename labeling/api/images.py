@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import bodies, jobs, services
+from labeling import bodies, jobs, services, tables
 from labeling.accounts import permissions
 from labeling.api.base import JobStartedSerializer, ProjectView, existing, link, listing, started, unknown
 from labeling.api.choices import Choice, FilterSet
@@ -28,7 +28,6 @@ from labeling.files import storage
 from labeling.files.uploads import OnDisk
 from labeling.importing.labels import LABELS_AS
 from labeling.models import Image, Job, Task
-from labeling.refused import as_csv
 from labeling.words import clause
 
 
@@ -261,7 +260,7 @@ class JobRefusedView(JobView):
         responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "item, code, why")},
     )
     def get(self, request: Request, job_id: str) -> StreamingHttpResponse:  # type: ignore[override]
-        return as_csv(self.job(request, job_id))
+        return tables.refused(self.job(request, job_id))
 
 
 class JobCancelView(JobView):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.http import HttpResponse
+from django.http import StreamingHttpResponse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -20,6 +19,7 @@ from labeling.api.base import ProjectView, existing, listing, parsed
 from labeling.api.choices import Choice
 from labeling.cells import plain
 from labeling.models import Appeal, AuditEntry, Project, Rule, Webhook, WebhookDelivery
+from labeling.tables import as_csv
 
 
 class RuleSerializer(serializers.ModelSerializer):
@@ -276,15 +276,10 @@ class EarningsView(ProjectView):
         tags=["oversight"],
         responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "worker, judgments, seconds, earned")},
     )
-    def get(self, request: Request, slug: str) -> HttpResponse:
+    def get(self, request: Request, slug: str) -> StreamingHttpResponse:  # type: ignore[override]
         project = self.project(request, slug)
         rows = list(earnings.owed(project))
         names = User.objects.in_bulk([row.user_id for row in rows])
         owed = sorted((people.name_of(names[row.user_id]), row.judgments, row.seconds, row.earned) for row in rows)
-        answer = HttpResponse(content_type="text/csv; charset=utf-8")
-        answer["Content-Disposition"] = f'attachment; filename="earnings-{slug}.csv"'
-        writer = csv.writer(answer)
-        writer.writerow(["worker", "judgments", "seconds", "earned"])
-        for name, judgments, seconds, earned in owed:
-            writer.writerow([plain(name), judgments, round(seconds, 1), earned])
-        return answer
+        lines = ([plain(name), judgments, round(seconds, 1), earned] for name, judgments, seconds, earned in owed)
+        return as_csv(f"earnings-{slug}", [["worker", "judgments", "seconds", "earned"], *lines])

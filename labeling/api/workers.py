@@ -21,8 +21,6 @@ from labeling.api.base import ProjectView, link, listing, parsed
 from labeling.api.choices import Choice, FilterSet
 from labeling.models import Membership, Project, Role
 
-ROLES = [(role.value, role.label) for role in (Role.WORKER, Role.REVIEWER, Role.MANAGER)]
-
 
 class WorkerSerializer(serializers.ModelSerializer):
     username = serializers.SerializerMethodField()
@@ -48,7 +46,7 @@ class StandingSerializer(WorkerSerializer):
 
 class NewWorkerSerializer(serializers.Serializer):
     username = serializers.CharField(max_length=150)
-    role = Choice(ROLES, default=Role.WORKER)
+    role = Choice(permissions.GIVEN, default=Role.WORKER)
 
 
 class AddedWorkerSerializer(serializers.Serializer):
@@ -89,7 +87,7 @@ class WorkerListView(ProjectView):
 
 
 class WorkerChangeSerializer(serializers.Serializer):
-    role = Choice(ROLES, required=False)
+    role = Choice(permissions.GIVEN, required=False)
     is_paused = serializers.BooleanField(required=False)
     because = serializers.CharField(required=False, allow_blank=True, max_length=300, default="")
     weight = serializers.FloatField(

@@ -35,7 +35,7 @@ def add_member(
         The membership, and the text of a new key (shown once) when the account was made here or belongs to a worker
         made so before; None for a person who has an account of their own.
     """
-    if role not in {Role.MANAGER, Role.REVIEWER, Role.WORKER}:
+    if role not in dict(permissions.GIVEN):
         raise CrowdtuneError(
             "invalid",
             _("role must be worker, reviewer or manager; got %(role)s.") % {"role": repr(role)},
@@ -140,7 +140,7 @@ def join_by_invite(*, invite: str, user: User) -> Membership:
 
 
 def change_member(*, member: Membership, role: str, by: Any) -> Membership:
-    if role not in {Role.MANAGER, Role.REVIEWER, Role.WORKER} or member.role == Role.OWNER:
+    if role not in dict(permissions.GIVEN) or member.role == Role.OWNER:
         raise CrowdtuneError("invalid", _("role must be worker, reviewer or manager, and not the owner's."))
     if not _is_self(member, by):
         _check_rank(by, member.project, role, member.role)

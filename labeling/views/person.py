@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -23,12 +22,12 @@ from labeling import services
 from labeling.accounts import keys
 from labeling.accounts.earnings import work_of
 from labeling.accounts.languages import LANGUAGES
-from labeling.cells import Echo
 from labeling.collecting.phases import golds_before_work
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Judgment, Membership, PastWork, Profile, Project, Role
 from labeling.surveys import survey
 from labeling.surveys.asked_in import worded
+from labeling.tables import as_csv
 from labeling.views import shown_once
 from labeling.views.numbers import whole
 from labeling.views.owner.context import refusals, still_there
@@ -128,24 +127,21 @@ def _of_what_is_deleted(user: int) -> Iterator[tuple[str, Decimal]]:
 @require_GET
 def earnings(request: HttpRequest) -> StreamingHttpResponse:
     """Every answer with what it earned, as streamed CSV; then, a line a project, what was earned by what is deleted."""
-    writer = csv.writer(Echo())
     rows = (
         Judgment.objects.filter(worker_id=request.user.pk, project__deleted_at=None)
         .order_by("id")
         .values_list("created_at", "project__slug", "task_id", "seconds", "price", "withdrawn_at")
     )
 
-    def lines() -> Iterator[str]:
-        yield writer.writerow(["when", "project", "task", "seconds", "price", "withdrawn"])
+    def lines() -> Iterator[list[Any]]:
+        yield ["when", "project", "task", "seconds", "price", "withdrawn"]
         for when, slug, task, seconds, price, withdrawn in rows.iterator(chunk_size=2000):
             earned, note = (0, "yes") if withdrawn else (price, "")
-            yield writer.writerow([when.isoformat(), slug, task, seconds, earned, note])
+            yield [when.isoformat(), slug, task, seconds, earned, note]
         for slug, price in _of_what_is_deleted(own_id(request)):
-            yield writer.writerow(["", slug, "deleted", "", price, ""])
+            yield ["", slug, "deleted", "", price, ""]
 
-    response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="earnings.csv"'
-    return response
+    return as_csv("earnings", lines())
 
 
 @require_http_methods(["GET", "POST"])

@@ -24,6 +24,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry, size_of
+from labeling.importing.known.shapes import box_around
 from labeling.importing.known.walk import Walk
 from labeling.words import gettext as _
 
@@ -170,16 +171,11 @@ def _said(row: Any) -> str | None:
     try:
         box = {"box": row["bbox"]} if "bbox" in row else {}
         if not box.get("box") and isinstance(outline := row.get("segmentation"), list) and any(outline):
-            box = {"box": _around(outline)}
+            corners = (corner for polygon in outline for corner in zip(polygon[::2], polygon[1::2], strict=False))
+            box = {"box": box_around((float(x), float(y)) for x, y in corners)}
         return json.dumps([row["category_id"], bool(row.get("iscrowd")), box])
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
-
-
-def _around(polygons: list[list[float]]) -> list[float]:
-    """The box around them."""
-    across, down = ([float(number) for polygon in polygons for number in polygon[start::2]] for start in (0, 1))
-    return [min(across), min(down), max(across) - min(across), max(down) - min(down)]
 
 
 def _no_coco(first: Any = None, is_via: bool = False) -> str:

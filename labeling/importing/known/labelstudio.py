@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from labeling.importing.known.files import Files, Found, Known, Passed, Refused, UnreadableError, by_entry, size_of
 from labeling.importing.known.imagefolder import SUFFIXES
+from labeling.importing.known.shapes import box_around
 from labeling.words import gettext as _
 
 UPLOADED = re.compile(r"/data/upload/(?:\d+/)?[0-9a-f]{8}-(?=.)")  # before the name that a file had at first
@@ -161,11 +162,9 @@ def _boxes(result: dict[str, Any], size: tuple[int, int] | None) -> Iterator[dic
         sides = [(0.0, 0.0), (width * across, 0.0), (width * across, height * down), (0.0, height * down)]
         cos, sin = math.cos(angle), math.sin(angle)
         corners = [(x * across + right * cos - low * sin, y * down + right * sin + low * cos) for right, low in sides]
-    left, right = min(corner[0] for corner in corners), max(corner[0] for corner in corners)
-    top, bottom = min(corner[1] for corner in corners), max(corner[1] for corner in corners)
-    box = [left, top, right - left, bottom - top]
+    box = left, top, wide, high = box_around(corners)
     if size is None:
-        box = [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
+        box = [left + wide / 2, top + high / 2, wide, high]
     yield from ({"category": label, "box": box} for label in labels)
 
 

@@ -14,11 +14,11 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from labeling import jobs as background
+from labeling import tables
 from labeling.accounts.permissions import may
 from labeling.files import storage
 from labeling.models import Job, Project
 from labeling.models.job import JobQuerySet
-from labeling.refused import as_csv
 from labeling.views.owner.context import context_of, load_project
 
 JOBS_SHOWN = 50
@@ -132,7 +132,7 @@ def job(request: HttpRequest, slug: str, pk: str) -> HttpResponse:
 def refused(request: HttpRequest, slug: str, pk: str) -> StreamingHttpResponse:
     """Each item that was refused or passed over, and why, as CSV: the page shows the first thousand."""
     project = load_project(request, slug, "review")
-    return as_csv(get_object_or_404(shown_to(request.user, project), pk=pk))
+    return tables.refused(get_object_or_404(shown_to(request.user, project), pk=pk))
 
 
 @login_required

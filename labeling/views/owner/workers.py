@@ -25,7 +25,6 @@ from labeling.views.owner.answers import names_of, say
 from labeling.views.owner.context import context_of, load_project, refusals
 from labeling.views.owner.provenance import in_order
 
-ROLES = [(role.value, role.label) for role in (Role.WORKER, Role.REVIEWER, Role.MANAGER)]
 ORDERS = {
     "-judgment_count": gettext_lazy("Most judgments"),
     "accuracy": gettext_lazy("Least accurate"),
@@ -103,7 +102,7 @@ def open_appeals(project: Project) -> list[Appeal]:
 def _roles(request: HttpRequest, project: Project) -> list[tuple[str, Any]]:
     """The roles that this person may give and take: only an owner makes managers."""
     is_owner = permissions.role_of(request.user, project) == Role.OWNER
-    return [(role, name) for role, name in ROLES if is_owner or role != Role.MANAGER]
+    return [(role, name) for role, name in permissions.GIVEN if is_owner or role != Role.MANAGER]
 
 
 def _skills(project: Project, behind: list[Membership]) -> charts.Chart:

@@ -146,7 +146,7 @@ def test_earnings_are_a_table_that_no_name_can_turn_into_a_formula(
     services.submit_judgment(assignment_id=lease.pk, worker=sly, answers={"category": "cat"}, seconds=2)
     answer = client(owner).get(f"{API}/{project.slug}/earnings/")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"  # untold, some programs read latin-1
-    assert answer.content.decode().splitlines() == ["worker,judgments,seconds,earned", "'+ईशा,1,2.0,0.2500"]
+    assert answer.getvalue().decode().splitlines() == ["worker,judgments,seconds,earned", "'+ईशा,1,2.0,0.2500"]
 
 
 def test_a_grid_gives_one_yes_or_no_an_image(make_project: Callable[..., Project]) -> None:

@@ -320,7 +320,7 @@ def test_a_worker_of_a_file_is_called_as_the_file_says(make_project, run_actors)
     assert "dora" in [row["username"] for row in api.get(f"{of}workers/").json()["results"]]
     assert "dora" in [row["username"] for row in api.get(f"{of}stats/").json()["workers"]]
     assert api.get(f"{of}workers/dora/").json()["judgment_count"] == 1
-    assert "dora,1," in api.get(f"{of}earnings/").content.decode()
+    assert "dora,1," in api.get(f"{of}earnings/").getvalue().decode()
     task = Task.objects.get(project=project)
     assert api.get(f"/api/v1/tasks/{task.pk}/provenance/").json()["judgments"][0]["worker"] == "dora"
 

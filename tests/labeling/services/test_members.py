@@ -54,7 +54,7 @@ def test_who_was_taken_out_is_still_owed_what_was_earned(paid: Project) -> None:
     wanda = person("wanda")
     answer(paid, wanda)
     take_out(paid, wanda)
-    told = client(paid.owner).get(f"/api/v1/projects/{paid.slug}/earnings/").content.decode().splitlines()
+    told = client(paid.owner).get(f"/api/v1/projects/{paid.slug}/earnings/").getvalue().decode().splitlines()
     assert told == ["worker,judgments,seconds,earned", "wanda,1,2.0,0.1000"]
 
 
@@ -64,7 +64,7 @@ def test_what_was_earned_by_images_that_are_deleted_is_owed_to_who_is_there_and_
         answer(paid, who)
     (first,) = Judgment.objects.filter(worker=wei).values_list("task__image", flat=True)
     for when in ("before", "after"):
-        told = client(paid.owner).get(f"/api/v1/projects/{paid.slug}/earnings/").content.decode().splitlines()
+        told = client(paid.owner).get(f"/api/v1/projects/{paid.slug}/earnings/").getvalue().decode().splitlines()
         assert told[1:] == ["wanda,2,4.0,0.2000", "wei,1,2.0,0.1000"], when
         if when == "before":
             take_out(paid, wei)
