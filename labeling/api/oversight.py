@@ -276,7 +276,7 @@ class EarningsView(ProjectView):
         tags=["oversight"],
         responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "worker, judgments, seconds, earned")},
     )
-    def get(self, request: Request, slug: str) -> StreamingHttpResponse:  # type: ignore[override]
+    def get(self, request: Request, slug: str) -> StreamingHttpResponse:
         project = self.project(request, slug)
         rows = list(earnings.owed(project))
         names = User.objects.in_bulk([row.user_id for row in rows])
