@@ -182,7 +182,7 @@ def test_a_challenger_gets_a_share_and_then_the_traffic(
     versions = page.get_by_role("region", name="Versions and traffic").locator("tbody tr")
     expect(versions.nth(0)).to_contain_text("Challenger")
 
-    settings = page.get_by_role("region", name="What happens with requests and with the pool")
+    settings = page.get_by_role("region", name="What happens with requests and with images that wait")
     settings.get_by_text("Change", exact=True).click()
     settings.locator("[name=challenger_mode]").select_option("share")
     settings.locator("[name=challenger_share]").fill("0.2")
