@@ -1,5 +1,5 @@
-"""Addresses without their last slash lead to those with it, and what was sent goes along. Those of the protocol of /v2
-have none, and are found with one too.
+"""Addresses without their last slash lead to those with it, and what was sent goes along. Those that have none (of the
+protocol of /v2, and of operations) are found with one too.
 
 Django's own answer, 301, makes a GET of a POST: a program that forgot the slash was told that GET is not allowed.
 """
@@ -22,8 +22,7 @@ class SlashMiddleware(CommonMiddleware):
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         bare = request.path.removesuffix("/")
-        missed = response.status_code == 404 and request.path.startswith("/v2/") and bare != request.path
-        if missed and is_valid_path(bare):
+        if response.status_code == 404 and bare != request.path and is_valid_path(bare):
             asked = request.META.get("QUERY_STRING", "")
             return MovedWithItsBody(quote(bare) + (f"?{asked}" if asked else ""))
         return super().process_response(request, response)

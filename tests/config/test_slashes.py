@@ -23,8 +23,9 @@ def test_a_page_of_a_project_is_found_by_what_its_subject_is_called_too(client: 
 
 
 @pytest.mark.django_db
-def test_the_protocol_is_found_with_a_slash_at_the_end_too(client: Client) -> None:
+def test_what_has_no_slash_at_its_end_is_found_with_one_too(client: Client) -> None:
     assert client.get("/v2/", follow=True).json()["name"] == "crowdtune"
     told = client.post("/v2/models/pets/infer/?a=b%2F", {}, content_type="application/json")
     assert (told.status_code, told["Location"]) == (308, "/v2/models/pets/infer?a=b%2F")
+    assert client.get("/healthz/", follow=True).status_code == 200
     assert client.get("/v2/nowhere/").status_code == client.get("/v2/nowhere").status_code == 404
