@@ -86,7 +86,11 @@ class AssignmentSerializer(serializers.Serializer):
 
 class SubmitSerializer(serializers.Serializer):
     answers = serializers.DictField(help_text="Question key -> answer, as the question's kind takes it.")
-    seconds = serializers.FloatField(required=False, allow_null=True, help_text="Active seconds on the task.")
+    seconds = serializers.FloatField(
+        required=False,
+        allow_null=True,
+        help_text="Active seconds on the task. What is no time (-1) is kept as null: an answer is worth more.",
+    )
     language = serializers.CharField(
         required=False,
         allow_blank=True,
