@@ -450,6 +450,8 @@ async function start() {
   for (const field of form.boxes.length ? form.fields : []) if (client.answers[field.key] !== undefined) field.set(client.answers[field.key]);
   if (Object.keys(client.answers).length || !restore(current, form, client.user)) form.update();
   begun = true;
+  // By keys it is one step to the first field, not one through all of the page's head.
+  if (!controls.length && document.activeElement === document.body) form.focus();
   if (gone.has(current.task)) return advance();
   // A warning that the page came with is read out here: what stands on a page from its start may be passed over.
   return ready(current, [warning, client.undone ? words.undone : words.next].filter(Boolean).join(" "));

@@ -288,3 +288,26 @@ def test_undo_again_goes_back_one_more_and_shows_what_was_answered(make_project,
     expect(page.locator("#image")).to_have_attribute("src", seen[1])
     expect(page.locator(".choice[aria-pressed=true]")).to_contain_text("dog")
     assert [row.answers["animal"] for row in stored(project, 1)] == ["dog"]
+
+
+def test_the_first_field_is_one_tab_away(make_project, start):
+    page = start(make_project(questions=[COUNT]))
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("spinbutton")).to_be_focused()
+
+
+def test_many_choices_to_tick_are_found_by_what_is_typed(make_project, start, axe):
+    several = {"key": "seen", "kind": "multiple_choice", "prompt": "Which?"}
+    project = make_project(categories=[f"kind {n}" for n in range(40)], questions=[several], images=2)
+    page = start(project)
+    before = shown(page)
+    search = page.get_by_role("searchbox")
+    search.fill("kind 33")
+    expect(page.locator(".choices > .choice:visible")).to_have_count(1)
+    axe(page)
+    search.press("Enter")
+    expect(search).to_have_value("")
+    expect(page.locator(".choices > .choice:visible")).to_have_count(40)
+    search.press("Enter")
+    moved_on(page, before)
+    assert stored(project, 1)[0].answers == {"seen": ["kind 33"]}

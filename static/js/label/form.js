@@ -1,5 +1,6 @@
 /* The questions of one task: reading, writing, showing and checking answers in the page's own form. */
 import { holds } from "./conditions.js";
+import { narrow } from "./narrow.js";
 
 const CANT_TELL = "cant_tell";
 
@@ -36,6 +37,7 @@ function pointed(event) {
 }
 
 class Field {
+  #whole = () => {}; // shows all choices again, where a search has hidden some
   #typed; // fields to write in, which say by themselves that they are wrong
 
   constructor(root, question) {
@@ -51,6 +53,8 @@ class Field {
     this.boxes = null;
     this.#typed = root.querySelectorAll("textarea, .combo > input, input[type=number]:not(table *)");
     this.#exclusive();
+    const search = root.querySelector("[data-narrow]");
+    if (search) this.#whole = narrow(search, root);
     if (question.kind === "text") this.#unbound(root.querySelector("textarea"));
     if (question.kind === "number" && !question.options?.whole) root.addEventListener("beforeinput", pointed);
   }
@@ -95,6 +99,7 @@ class Field {
   }
 
   set(value) {
+    this.#whole();
     for (const input of this.root.querySelectorAll("input:is([type=radio], [type=checkbox])")) {
       if (!this.#isOfNextBox(input)) input.checked = false;
     }
