@@ -35,6 +35,19 @@ def test_settings_are_saved_and_each_change_is_logged(project: Project, owning: 
     assert "People per image, at most" in text(owning.get(f"/projects/{project.slug}/settings/log/"))
 
 
+@pytest.mark.parametrize(("typed", "stored"), [("12.5 %", 0.125), ("0.2", 0.2), ("20", None), ("some", None)])
+def test_a_share_is_a_percentage_or_a_fraction_and_never_guessed(
+    project: Project, owning: Client, typed: str, stored: float | None
+) -> None:
+    values = {**settings_of(project, owning), "gold_rate": typed}
+    assert str(values["confidence"]).endswith(" %")
+    response = owning.post(f"/projects/{project.slug}/settings/", values)
+    assert response.status_code == (400 if stored is None else 302)
+    if stored is not None:
+        project.refresh_from_db()
+        assert project.gold_rate == stored
+
+
 def test_an_owner_who_lowers_the_budget_below_what_is_spent_is_told_at_once(
     make_project: Callable[..., Project], owning: Client
 ) -> None:
