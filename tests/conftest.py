@@ -32,7 +32,7 @@ os.environ["ENV_FILE"] = os.devnull
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# As in the web process (config/web.py): looking after every 700 new objects takes a twelfth of what tests compute.
+# As in the web process (config/web.py): looking after every 700 new objects takes a tenth of what tests compute.
 gc.set_threshold(10_000, 20, 20)
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell that began this in the background
