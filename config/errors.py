@@ -20,9 +20,9 @@ from rest_framework.response import Response
 
 from config.patience import Crowded
 from config.request_log import request_id
-from labeling import outages
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
+from labeling.resilience import outages
 
 logger = logging.getLogger(__name__)
 

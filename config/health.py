@@ -28,7 +28,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
 from config.models import QueuedMessage
-from labeling import outages
+from labeling.resilience import outages
 from training.models import ModelVersion
 
 PATIENCE = 5.0  # seconds

@@ -2,7 +2,7 @@
 
 A dozen uploads over a slow line, or from phones that lost the network in the middle of one, would hold every thread,
 and nobody would be answered any more. So all threads but a few may read bodies, and half of them large ones, as
-``labeling.outside`` counts them; who finds no place for a while is refused, and may come again.
+``labeling.resilience.outside`` counts them; who finds no place for a while is refused, and may come again.
 
 ``config.lines`` has the system end a line at whose other end nobody is any more, and itself ends one on which not even
 a PIECE has come in SILENT seconds: 218 bytes a second, a tenth of what a phone of the second generation sends. Either
@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from labeling.turns import Places
+from labeling.resilience.turns import Places
 
 SECONDS = 2.0
 SILENT = 75.0  # seconds: longer than any request is worked on (``PATIENCE`` of ``inference.intake.inputs``)

@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.encoding import escape_uri_path
 
 from config.patience import Crowded
-from labeling import outages
+from labeling.resilience import outages
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -22,7 +22,7 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from config import allocator, env, guard, lines
-from labeling.turns import cores
+from labeling.resilience.turns import cores
 
 try:
     from config import settings

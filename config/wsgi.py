@@ -11,7 +11,7 @@ from django.core.wsgi import get_wsgi_application
 
 from config.charsets import Charsets
 from config.patience import Patience
-from labeling import outside
+from labeling.resilience import outside
 
 # What is loaded here stays: looking through it for garbage was a tenth of the start, and later of every first request.
 gc.disable()

@@ -24,13 +24,13 @@ from inference.engine.routing import VersionRef, version_ref
 from inference.errors import BadPicture, Busy
 from inference.feedback.uncertainty import margin, uncertainty
 from inference.intake.features import stored_features
-from labeling.cells import plain
 from labeling.errors import CrowdtuneError
 from labeling.files import storage
 from labeling.importing import sources
 from labeling.jobs import Report
 from labeling.models import Image, Job
-from labeling.words import gettext as _
+from labeling.text.cells import plain
+from labeling.text.words import gettext as _
 
 BATCH = 32
 PAUSE = 0.2  # seconds

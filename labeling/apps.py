@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext
 
-from labeling import words
+from labeling.text import words
 
 
 class LabelingConfig(AppConfig):

@@ -24,9 +24,9 @@ from labeling.files import storage
 from labeling.importing.known.imagefolder import SUFFIXES
 from labeling.jobs import Report
 from labeling.models import Consensus, Image, Job, Judgment, Project
-from labeling.spellings import no_device
 from labeling.surveys import survey
-from labeling.words import gettext as _
+from labeling.text.spellings import no_device
+from labeling.text.words import gettext as _
 
 CHUNK = 300
 _SUFFIX = r"\.[^./]*$"

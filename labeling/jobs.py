@@ -22,14 +22,15 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from labeling import outages, webhooks
+from labeling import webhooks
 from labeling.accounts import archived
 from labeling.errors import CrowdtuneError, JobLost
-from labeling.heartbeat import beating, silent
 from labeling.models import Job, MoreErrors, Project
-from labeling.spellings import written
-from labeling.words import gettext as _
-from labeling.words import shortened
+from labeling.resilience import outages
+from labeling.resilience.heartbeat import beating, silent
+from labeling.text.spellings import written
+from labeling.text.words import gettext as _
+from labeling.text.words import shortened
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -10,8 +10,8 @@ from typing import Any
 from django.http import StreamingHttpResponse
 from django.utils import translation
 
-from labeling import cells
 from labeling.models import Job
+from labeling.text import cells
 
 
 def as_csv(name: str, rows: Iterable[Iterable[Any]]) -> StreamingHttpResponse:

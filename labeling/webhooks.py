@@ -26,9 +26,9 @@ from django.utils import timezone
 from django.utils.http import parse_http_date_safe
 
 from labeling.files.remote import FAILURES, Bounded, FetchRefused, PublicBackend, spelled
-from labeling.heartbeat import SKEW
 from labeling.models import Project, Webhook, WebhookDelivery
-from labeling.words import gettext as _
+from labeling.resilience.heartbeat import SKEW
+from labeling.text.words import gettext as _
 
 SECONDS = 10.0  # for all of it, however slowly a receiver speaks
 TURN = 10.0  # seconds of a turn that one receiver may take

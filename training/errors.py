@@ -10,8 +10,9 @@ CrowdtuneError (labeling.errors)
 
 from __future__ import annotations
 
-from labeling import jobs, outages
+from labeling import jobs
 from labeling.errors import CrowdtuneError
+from labeling.resilience import outages
 
 
 class NotEnoughLabels(CrowdtuneError):

@@ -10,7 +10,7 @@ import numpy as np
 from django.conf import settings
 from django.db import transaction
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.artifact import CARD, record
 from training.learning.heads.curve import learning_curve, too_little
 from training.models import ModelVersion, Recipe

@@ -108,7 +108,7 @@ def make_rows() -> dict[str, str]:
 def ceiling(photo: bytes) -> float:
     """CPU milliseconds an image: decode, trunk, head, on as many threads as cores, nothing else."""
     from labeling.files.imaging import pixels
-    from labeling.turns import cores
+    from labeling.resilience.turns import cores
     from training.learning.artifact import load_version
     from training.learning.networks.trunk import Trunk
 

@@ -28,9 +28,9 @@ from inference.intake import inputs, limits, multipart
 from inference.intake.grants import Grant, grants
 from inference.intake.tensors import BadTensor
 from inference.serializers import answer_json
-from labeling import bodies
 from labeling.api.plain import HEADERS, finished, is_plain
 from labeling.errors import CrowdtuneError
+from labeling.text import bodies
 
 _PREDICT = re.compile(r"/api/v1/projects/([-a-zA-Z0-9_]+)/predict/")
 _INFER = re.compile(r"/v2/models/([-a-zA-Z0-9_]+)(?:/versions/([0-9]{1,9}))?/infer")

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from labeling import words
 from labeling.errors import CrowdtuneError, JobLost
-from labeling.words import gettext as _
+from labeling.text import words
+from labeling.text.words import gettext as _
 
 logger = logging.getLogger(__name__)
 SECONDS = 1500

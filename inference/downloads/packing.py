@@ -17,7 +17,7 @@ from labeling.files import storage
 from labeling.files.imaging import pixels
 from labeling.jobs import Report
 from labeling.models import Image, Job
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.models import ModelVersion
 from training.zoo import catalogue
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from inference.engine import metrics
 from inference.errors import Busy
-from labeling.turns import Turns
+from labeling.resilience.turns import Turns
 
 
 class Admission:

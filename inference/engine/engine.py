@@ -27,7 +27,7 @@ from inference.engine.routing import VersionRef
 from inference.errors import BadPicture, BrokenVersion
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import ImageRefused, pixels
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.features.embedding import Embedder
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from inference.errors import NoChampion
 from inference.models import Deployment
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.models import ModelVersion
 from training.versions import champions
 

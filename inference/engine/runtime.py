@@ -10,7 +10,7 @@ from django.conf import settings
 from inference.engine.admission import Admission
 from inference.engine.batching import Batched
 from inference.engine.engine import Engine
-from labeling.turns import cores
+from labeling.resilience.turns import cores
 from training.features import embedding
 from training.learning.artifact import Classifier, load_version
 from training.learning.feature_store import FeatureStore

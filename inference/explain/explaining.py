@@ -12,7 +12,7 @@ from inference.errors import BadPicture
 from inference.explain.picture import overlay
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import ImageRefused, decode_rgb, shrink, to_input
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.features.embedding import Embedder
 from training.learning.artifact import Classifier
 from training.learning.errors import LearningError

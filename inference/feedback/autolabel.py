@@ -32,7 +32,7 @@ from inference.models import AutoLabel, Deployment, Prediction, Reason
 from labeling import audit
 from labeling.models import Project, Task
 from labeling.services import label_by_model, raise_priority, withdraw_model_labels
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.models import ModelVersion, SnapshotItem
 from training.snapshots.labels import category_names
 from training.versions.champions import champion_of_question

@@ -15,9 +15,9 @@ from inference.feedback import challenger, predictions
 from inference.feedback.pool import Pool, points, scored
 from inference.feedback.scoring import MOST_CHOSEN, choose, joined
 from inference.models import Deployment
-from labeling.heartbeat import silent
 from labeling.models import Image, Project, Task
 from labeling.models.task import ASKED_BACK
+from labeling.resilience.heartbeat import silent
 from labeling.services import raise_priority
 from training.features import background, embedding
 from training.models import ModelVersion

@@ -18,7 +18,7 @@ from inference.monitoring import drift, stored_reference, traffic
 from inference.monitoring.drift import Moments
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.models import ModelVersion, TrainingRun
 from training.services import report_drift
 from training.versions.champions import champion_of

@@ -38,7 +38,7 @@ from labeling.services import (
     store_images,
     withdraw_model_labels,
 )
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 logger = logging.getLogger(__name__)
 RANDOM_SHARE = 0.2  # of what may be kept, whatever the answer was

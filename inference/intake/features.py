@@ -15,7 +15,7 @@ from inference.intake.inputs import Inputs
 from labeling.errors import CrowdtuneError
 from labeling.files.storage import read_original
 from labeling.models import Image
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 logger = logging.getLogger(__name__)
 

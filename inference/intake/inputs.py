@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import BadPicture, Busy
-from labeling import outside
 from labeling.collecting import lookups
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import MAX_BYTES
 from labeling.files.remote import DEADLINE, FetchRefused, fetch
 from labeling.models import Image, Project
-from labeling.words import gettext as _
+from labeling.resilience import outside
+from labeling.text.words import gettext as _
 
 Spend = Callable[[int], None]
 MAX_IMAGES = 64

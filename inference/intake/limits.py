@@ -12,7 +12,7 @@ from inference.errors import QuotaSpent
 from inference.models import KeyLimit
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 SECONDS = 1.0
 MINUTE = timedelta(minutes=1)

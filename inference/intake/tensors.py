@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling import bodies
-from labeling.words import clause
+from labeling.text import bodies
+from labeling.text.words import clause
 
 MOST_PICTURES = 64
 MOST_SIDE = 4096

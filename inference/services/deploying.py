@@ -16,7 +16,7 @@ from inference.services.predicting import content_key, version_for
 from labeling import audit
 from labeling.errors import CrowdtuneError
 from labeling.models import Image, Project
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 FIELDS = (
     "challenger_mode", "challenger_share", "random_share", "sample_rate", "sample_quota", "retention_days",

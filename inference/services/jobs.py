@@ -16,7 +16,7 @@ from labeling import jobs
 from labeling.errors import CrowdtuneError
 from labeling.importing import sources
 from labeling.models import Job, Project
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 jobs.KINDS.update(predict=gettext_lazy("Predicting"), download=gettext_lazy("Making a download"))
 DOWNLOADS = {"keras": "Keras", "saved_model": "TensorFlow SavedModel", "onnx": "ONNX", "litert": "LiteRT"}

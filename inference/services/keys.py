@@ -15,7 +15,7 @@ from labeling.accounts import keys, permissions
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey
 from labeling.services import make_key
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 GRACE = timedelta(hours=24)
 

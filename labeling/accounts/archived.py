@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 READS = {"GET", "HEAD", "OPTIONS"}
 

@@ -19,7 +19,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from labeling.models import ApiKey, Project
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -18,7 +18,7 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 if TYPE_CHECKING:
     from labeling.models import Project

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from rest_framework.exceptions import NotFound, PermissionDenied
 
 from labeling.models import Job, Membership, Project, Role
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 Right = Literal["manage", "review", "label", "predict", "view"]
 

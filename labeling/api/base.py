@@ -27,11 +27,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import bodies
 from labeling.accounts import archived, permissions
 from labeling.accounts.permissions import Right
 from labeling.api.paging import CursorPagination
 from labeling.models import Job, Project, Task
+from labeling.text import bodies
 
 CSRF = "csrfmiddlewaretoken"  # of a form that a browser sends
 MOST_UNKNOWN = 20  # that a refusal names

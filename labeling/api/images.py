@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import bodies, jobs, services, tables
+from labeling import jobs, services, tables
 from labeling.accounts import permissions
 from labeling.api.base import JobStartedSerializer, ProjectView, existing, link, listing, started, unknown
 from labeling.api.choices import Choice, FilterSet
@@ -28,7 +28,8 @@ from labeling.files import storage
 from labeling.files.uploads import OnDisk
 from labeling.importing.labels import LABELS_AS
 from labeling.models import Image, Job, Task
-from labeling.words import clause
+from labeling.text import bodies
+from labeling.text.words import clause
 
 
 class ImageSerializer(serializers.ModelSerializer):

@@ -17,9 +17,9 @@ from labeling import services
 from labeling.accounts import earnings, people
 from labeling.api.base import ProjectView, existing, listing, parsed
 from labeling.api.choices import Choice
-from labeling.cells import plain
 from labeling.models import Appeal, AuditEntry, Project, Rule, Webhook, WebhookDelivery
 from labeling.tables import as_csv
+from labeling.text.cells import plain
 
 
 class RuleSerializer(serializers.ModelSerializer):

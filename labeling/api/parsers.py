@@ -1,4 +1,4 @@
-"""Django REST framework's parsers of bodies, refusing what no row could keep; see ``labeling.bodies``."""
+"""Django REST framework's parsers of bodies, refusing what no row could keep; see ``labeling.text.bodies``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from rest_framework import parsers
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.fields import BooleanField, empty
 
-from labeling import bodies
-from labeling.words import clause
-from labeling.words import gettext as _
+from labeling.text import bodies
+from labeling.text.words import clause
+from labeling.text.words import gettext as _
 
 # A form of a program leaves out what it does not set; that of a page leaves out what is not ticked, and we have none.
 BooleanField.default_empty_html = empty

@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import races, services
+from labeling import services
 from labeling.accounts import languages, permissions
 from labeling.api.base import ProjectView, unfolded
 from labeling.api.choices import Choice, FilterSet
@@ -29,6 +29,7 @@ from labeling.api.paging import CursorPagination
 from labeling.consensus.stopping import POLICIES
 from labeling.models import Project
 from labeling.questions import KINDS
+from labeling.resilience import races
 from labeling.services.projects import SETTINGS
 from labeling.surveys import survey, written
 

@@ -17,7 +17,7 @@ from datetime import datetime
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
-from labeling import bodies, services
+from labeling import services
 from labeling.accounts import keys, permissions
 from labeling.api.assignments import head
 from labeling.api.plain import HEADERS, finished, is_plain
@@ -26,9 +26,10 @@ from labeling.collecting.leases import Lease
 from labeling.collecting.lookups import Caller
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
+from labeling.resilience.turns import Turns, cores
 from labeling.surveys import survey
 from labeling.surveys.asked_in import of_answer, worded
-from labeling.turns import Turns, cores
+from labeling.text import bodies
 
 _CLAIM = re.compile(r"/api/v1/projects/([-a-zA-Z0-9_]+)/assignments/")
 _SUBMIT = re.compile(r"/api/v1/assignments/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/judgment/")

@@ -12,7 +12,7 @@ from labeling.collecting import tasks, workflow
 from labeling.jobs import Report
 from labeling.models import Consensus, Job, Judgment, Project, Question, Task
 from labeling.models.task import ASKED_BACK
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 PART = 200  # tasks of one transaction
 SOONER = 1.0  # what is added to a priority, or to the highest that a model gives

@@ -10,9 +10,9 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from labeling import words
 from labeling.collecting.leases import fetch
-from labeling.words import gettext as _
+from labeling.text import words
+from labeling.text.words import gettext as _
 
 # A statement of its own: one that waited for a claim's lock does not see the lease that the claim has made.
 _HOLD = """

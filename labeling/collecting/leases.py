@@ -27,12 +27,12 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F
 from django.utils import timezone
 
-from labeling import words
 from labeling.errors import CrowdtuneError
-from labeling.heartbeat import SKEW
 from labeling.models import Assignment
+from labeling.resilience.heartbeat import SKEW
 from labeling.surveys import survey
-from labeling.words import gettext as _
+from labeling.text import words
+from labeling.text.words import gettext as _
 
 # Rows of the order that a claim looks at: its head, after the last task judged, and ahead for images to load.
 HEAD = 32

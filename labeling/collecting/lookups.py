@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from django.db.models import Model
 
-from labeling import words
 from labeling.collecting.leases import fetch
 from labeling.collecting.statements import OF_PROJECT, SEEN, Seen
 from labeling.models import ApiKey, Image, Membership, Project
+from labeling.text import words
 
 
 def _known(model: type[Model], names: str) -> tuple[str, ...]:

@@ -16,10 +16,10 @@ from labeling.aggregation.combine import label_of
 from labeling.collecting import phases, rightness, tasks
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Gold, Image, Judgment, Membership, Project, Task
-from labeling.spellings import is_storable, spellings
 from labeling.surveys import survey
-from labeling.words import gettext as _
-from labeling.words import tell
+from labeling.text.spellings import is_storable, spellings
+from labeling.text.words import gettext as _
+from labeling.text.words import tell
 
 GOLD_METHOD = "gold"
 MOST_POSITION = 2**31 - 1  # what its column holds

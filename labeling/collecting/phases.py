@@ -8,7 +8,7 @@ from django.utils import timezone
 from labeling.collecting import rightness
 from labeling.models import Appeal, Assignment, Gold, Judgment, Membership, Project
 from labeling.surveys import survey
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 Phase = Membership.Phase
 BEFORE_WORK = (Phase.PRACTICE, Phase.QUALIFICATION)

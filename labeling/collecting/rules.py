@@ -26,8 +26,8 @@ from labeling.collecting import phases, rightness, tasks
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Rule, RuleEvent
 from labeling.models.told import in_words
 from labeling.surveys import survey
-from labeling.words import Told
-from labeling.words import gettext as _
+from labeling.text.words import Told
+from labeling.text.words import gettext as _
 
 # Counts of what comes in a row; the others are of a window's worth of answers.
 IN_A_ROW = {Rule.Measure.SKIPS_IN_A_ROW, Rule.Measure.SAME_IN_A_ROW}

@@ -24,7 +24,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from labeling import webhooks
 from labeling.collecting import marking, tasks
 from labeling.models import Assignment, Consensus, ConsensusQuerySet, Gold, Image, Judgment, Project, Task
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 MOST_ROUNDS = 60
 METHOD = "three_stage_boxes"

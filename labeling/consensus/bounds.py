@@ -15,7 +15,7 @@ from labeling.collecting.leases import fetch
 from labeling.consensus.update import update_task
 from labeling.jobs import Report
 from labeling.models import Job, Project, Task
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 FOLLOWED = {"judgments_min", "judgments_max", "confidence", "stopping"}  # settings that open tasks follow
 PART = 200

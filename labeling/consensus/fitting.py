@@ -22,11 +22,11 @@ from labeling.aggregation.combine import Combined
 from labeling.collecting import suggestions, tasks, workflow
 from labeling.consensus.base import Judgments, QuestionFit
 from labeling.consensus.question_fit import fit_question
-from labeling.heartbeat import beating, silent
 from labeling.models import Consensus, Departure, Gold, Job, Judgment, Membership, Project, Question, Task, WorkerSkill
+from labeling.resilience.heartbeat import beating, silent
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked, Survey
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Judgment, Project
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 SMALL = 20_000  # judgments that are fitted within a request
 View = dict[str, Any]

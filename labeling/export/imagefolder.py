@@ -19,8 +19,8 @@ from typing import IO
 
 from labeling.export import zips
 from labeling.export.rows import ExportRefusedError, Format, Header, Row, Rows, class_of
-from labeling.spellings import folded, no_device
-from labeling.words import gettext as _
+from labeling.text.spellings import folded, no_device
+from labeling.text.words import gettext as _
 
 
 def _plain(category: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Literal
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 Answer = Any
 

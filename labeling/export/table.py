@@ -12,8 +12,8 @@ import json
 from collections.abc import Iterator
 from typing import IO, Any
 
-from labeling.cells import plain
 from labeling.export.rows import Format, Header, Row, Rows, text
+from labeling.text.cells import plain
 
 LABELS = [
     "image", "image_id", "sha256", "width", "height", "question", "answer", "confidence", "posterior", "judgments",

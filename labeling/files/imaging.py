@@ -21,7 +21,7 @@ from PIL.Image import Resampling, Transpose
 from PIL.TiffImagePlugin import TiffImageFile
 
 from labeling.errors import CrowdtuneError
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 * 2**20

@@ -25,7 +25,7 @@ from django.conf import settings
 
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import MAX_BYTES
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 TIMEOUT = 10.0  # seconds for each step
 DEADLINE = 30.0  # seconds for all of it

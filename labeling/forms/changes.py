@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.core.serializers.json import DjangoJSONEncoder
 
-from labeling import bodies
+from labeling.text import bodies
 
 
 class ChangesForm(forms.BaseForm):

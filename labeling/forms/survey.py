@@ -14,9 +14,10 @@ from django.utils.text import slugify
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from labeling import audit, bodies
+from labeling import audit
 from labeling.questions import KINDS
 from labeling.surveys.conditions import TESTS
+from labeling.text import bodies
 
 KIND_NAMES = {
     "single_choice": _("One of several"),

@@ -11,9 +11,9 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from labeling import cells
 from labeling.importing.known.lines import Lines, text_of
 from labeling.surveys.translations import Text, leaves, name_of, nested, to_translate
+from labeling.text import cells
 
 COLUMNS = ("text", "original", "translation")
 PART_NAMES = {

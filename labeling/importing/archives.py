@@ -18,8 +18,8 @@ from pathlib import PurePosixPath
 from typing import IO, Any
 
 from labeling.errors import CrowdtuneError
-from labeling.spellings import composed
-from labeling.words import gettext as _
+from labeling.text.spellings import composed
+from labeling.text.words import gettext as _
 
 MOST_MEMBERS = 500_000
 MOST_TOTAL = 200 * 2**30
@@ -136,7 +136,7 @@ def slashed(name: str) -> str:
 
 class MemberNames:
     """What the members of an archive are called: see ``name_of``; of two that differ in their spelling alone (see
-    ``labeling.spellings``), which one name would make one, the second as it is spelled.
+    ``labeling.text.spellings``), which one name would make one, the second as it is spelled.
     """
 
     def __init__(self) -> None:

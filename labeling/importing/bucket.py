@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError
 from django.core.files.storage import storages
 
-from labeling import outages
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import MAX_BYTES
 from labeling.importing.s3 import client_config
-from labeling.words import gettext as _
+from labeling.resilience import outages
+from labeling.text.words import gettext as _
 
 SETTING = "IMPORT_BUCKETS"
 

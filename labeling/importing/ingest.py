@@ -27,7 +27,7 @@ from labeling.importing import labels, sources
 from labeling.importing.said import Said
 from labeling.jobs import Report
 from labeling.models import Image, Job, Project
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 OF_LABELS = {".json", ".jsonl", ".ndjson", ".xml", ".csv", ".txt", ".yaml", ".yml", ".parquet"}
 BATCH = 24

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import F
 
-from labeling import cells, webhooks
+from labeling import webhooks
 from labeling.accounts import people
 from labeling.collecting import statements, tasks
 from labeling.consensus import fitting
@@ -28,10 +28,11 @@ from labeling.importing.known.lines import Lines, array, objects, text_of
 from labeling.jobs import Report
 from labeling.models import Assignment, Departure, Image, Job, Judgment, Membership, Project, Task
 from labeling.questions import CANT_TELL, BadAnswer
-from labeling.spellings import is_storable
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked
-from labeling.words import gettext as _
+from labeling.text import cells
+from labeling.text.spellings import is_storable
+from labeling.text.words import gettext as _
 
 COUNTS = ("imported", "added", "duplicates")  # what came of judgments: see ``store``
 WORKERS = ("worker", "worker_id", "workerid", "annotator")

@@ -26,10 +26,10 @@ from labeling.jobs import NOT_KNOWN, Report
 from labeling.models import Gold, Image, Job, Project, Task
 from labeling.questions import BadAnswer
 from labeling.questions.kind import is_number
-from labeling.spellings import is_storable, written
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked
-from labeling.words import gettext as _
+from labeling.text.spellings import is_storable, written
+from labeling.text.words import gettext as _
 
 CHUNK = 500  # are looked up together
 WRITTEN = 25  # in one go: whoever answers in the project waits for the row in which both count

@@ -19,8 +19,8 @@ from urllib.parse import unquote, urlsplit
 
 from labeling.errors import CrowdtuneError
 from labeling.importing.known.lines import Lines, array, objects, text_of
-from labeling.spellings import is_storable
-from labeling.words import gettext as _
+from labeling.text.spellings import is_storable
+from labeling.text.words import gettext as _
 
 PATHS = ("path", "file_name", "filename", "file", "image")
 LABELS = ("label", "answer", "category", "class")

@@ -17,7 +17,7 @@ import numpy as np
 
 from labeling.exporting import safe_name
 from labeling.models import Image, Project
-from labeling.spellings import compared, composed, is_storable, spellings
+from labeling.text.spellings import compared, composed, is_storable, spellings
 
 UPLOADED = re.compile(r"(?P<folders>(?:.*[/\\])?)(?P<prefix>[0-9a-f]{8}-)(?P<name>[^/\\]+)")  # by Label Studio
 MOST = 1000  # folders, more than any name has

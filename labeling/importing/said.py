@@ -19,7 +19,7 @@ from django.core.files.storage import default_storage
 from labeling.files import storage
 from labeling.importing import sources
 from labeling.questions import BadAnswer
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 PREFIX = "said-"
 TOGETHER = 16  # files that become one

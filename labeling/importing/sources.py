@@ -20,8 +20,8 @@ from labeling.errors import CrowdtuneError
 from labeling.files import remote, storage
 from labeling.files.imaging import EXTENSIONS, MAX_BYTES
 from labeling.importing import archives, bucket, manifest
-from labeling.spellings import compared, written
-from labeling.words import gettext as _
+from labeling.text.spellings import compared, written
+from labeling.text.words import gettext as _
 
 SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".jpe", ".jfif", ".tiff"}
 MOST_URLS = 100_000

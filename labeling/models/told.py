@@ -1,4 +1,4 @@
-"""Columns for sentences that a worker writes down and people of any language read: see ``labeling.words``.
+"""Columns for sentences that a worker writes down and people of any language read: see ``labeling.text.words``.
 
 A row that was read shows them in the language of whoever reads; written again, they are stored as they were. Rows from
 before, and what people type, are plain text and are shown as they are.
@@ -11,7 +11,7 @@ from typing import Any
 from django.db import models
 from django.utils.translation import override
 
-from labeling import words
+from labeling.text import words
 
 
 class ToldField(models.TextField):

@@ -18,7 +18,7 @@ from labeling.questions.kind import (
     known_options,
     whole_option,
 )
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 MOST = 1000
 SLACK = 1.0  # pixels a box may stand over the image's edge, from rounding in a client; it is clipped

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 # "I can't tell" is an answer of its own, stored as such and never counted as a vote for a category.
 CANT_TELL = "cant_tell"

@@ -14,7 +14,7 @@ from labeling.questions.kind import (
     no_classes,
     number_option,
 )
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 # Larger numbers are slips or worse, and the squares of such would not be numbers any more.
 MOST = 1e100

@@ -14,7 +14,7 @@ from labeling.questions.kind import (
     no_classes,
     whole_option,
 )
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 
 def _ends(options: Options) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labeling.questions.kind import BadAnswer, Kind, Options, Schema, choice_keys, known_options
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 
 def _answer(value: Any, options: Options) -> str:

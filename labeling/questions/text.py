@@ -13,8 +13,8 @@ from labeling.questions.kind import (
     no_classes,
     whole_option,
 )
-from labeling.spellings import folded, is_storable
-from labeling.words import gettext as _
+from labeling.text.spellings import folded, is_storable
+from labeling.text.words import gettext as _
 
 LONGEST = 2000
 

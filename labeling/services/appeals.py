@@ -12,7 +12,7 @@ from labeling.accounts import archived
 from labeling.errors import CrowdtuneError
 from labeling.models import Appeal, Membership
 from labeling.services.members import resume_worker, tell_accepted
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 LONGEST = 2000
 

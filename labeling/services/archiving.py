@@ -17,7 +17,7 @@ from labeling import audit
 from labeling.collecting import leases
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Job, Project
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 Rest = Callable[[Project], object]
 

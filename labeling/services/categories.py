@@ -17,8 +17,8 @@ from labeling.errors import CrowdtuneError
 from labeling.files import imaging, storage
 from labeling.models import Category, CategoryExample, Project
 from labeling.services.surveys import build_document, replace_survey
+from labeling.text.words import gettext as _
 from labeling.upkeep import discarding
-from labeling.words import gettext as _
 
 MOST_EXAMPLES = 8
 LONGEST = 640

@@ -15,7 +15,7 @@ from labeling.collecting.leases import Lease
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Gold, Membership, Project
 from labeling.services.members import ensure_member
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 MOST_HELD = leases.MOST
 LEFT = "left the page"  # as static/js/label.js says it

@@ -13,7 +13,7 @@ from labeling import audit
 from labeling.models import CategoryExample, Project
 from labeling.services.oversight import RULE_FIELDS, add_rule
 from labeling.services.projects import SETTINGS, create_project
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 # A copy has a name of its own, and begins with nobody to be kept waiting.
 NOT_COPIED = {"name", "is_paused"}

@@ -11,7 +11,7 @@ from labeling.actors import export_labels
 from labeling.errors import CrowdtuneError
 from labeling.export import FORMATS
 from labeling.models import Job, Project
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 OPTIONS = ("judgments", "images", "final")
 

@@ -8,17 +8,17 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling import races
 from labeling.collecting import leases, tasks
 from labeling.collecting.leases import Lease
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Judgment, Membership, Project, Task
+from labeling.resilience import races
 from labeling.services.claims import claim_leases
 from labeling.services.judging import submit_judgment
 from labeling.surveys import survey
 from labeling.surveys.asked_in import AskedIn, as_written
 from labeling.surveys.survey import Asked
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 OVER = {"lease_lost", "already_answered"}  # refusals of a tile that say nothing of the others
 

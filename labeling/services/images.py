@@ -21,8 +21,8 @@ from labeling.errors import CrowdtuneError
 from labeling.importing import ingest, labels, sources
 from labeling.importing.known import READERS
 from labeling.models import Departure, Image, Job, Judgment, Membership, Project, Task
+from labeling.text.words import gettext as _
 from labeling.upkeep import discarding
-from labeling.words import gettext as _
 
 
 def import_images(

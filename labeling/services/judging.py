@@ -12,7 +12,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from labeling import races, webhooks
+from labeling import webhooks
 from labeling.accounts import archived
 from labeling.actors import reopen_affordable, retire_spent
 from labeling.collecting import (
@@ -33,10 +33,11 @@ from labeling.collecting.statements import Recorded
 from labeling.consensus.update import update_answered, update_task, weigh
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Task
+from labeling.resilience import races
 from labeling.services.claims import no_assignment, refuse_paused
 from labeling.surveys import survey
 from labeling.surveys.asked_in import AskedIn, as_written
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 State = Assignment.State
 MOST_UNDONE = 10  # in a row: what was said long ago, and what models were made of, stays

@@ -13,7 +13,7 @@ from labeling import audit
 from labeling.accounts import keys
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Project
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 
 def make_key(

@@ -20,8 +20,8 @@ from labeling.accounts.keys import SCOPES, create_key
 from labeling.collecting import leases
 from labeling.errors import CrowdtuneError
 from labeling.models import Appeal, Assignment, Departure, Gold, Judgment, Membership, Project, Role
-from labeling.races import retried
-from labeling.words import gettext as _
+from labeling.resilience.races import retried
+from labeling.text.words import gettext as _
 
 LABELERS = ("label",)  # what a worker's key may be used for
 

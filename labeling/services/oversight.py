@@ -15,7 +15,7 @@ from labeling.collecting.rules import IN_A_ROW, SHARES
 from labeling.errors import CrowdtuneError
 from labeling.models import Project, Rule, Webhook, WebhookDelivery
 from labeling.models.oversight import webhook_secret
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 RULE_FIELDS = ("measure", "window", "comparison", "threshold", "action", "value", "message", "is_active")
 EVENTS = ("judgment.created", "task.retired", "job.finished", "model.champion")

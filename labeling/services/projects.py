@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
-from labeling import audit, jobs, races
+from labeling import audit, jobs
 from labeling.accounts import earnings
 from labeling.actors import discard_files, follow_bounds, reopen_affordable, retire_spent
 from labeling.aggregation import AGGREGATORS
@@ -23,9 +23,10 @@ from labeling.consensus.stopping import POLICIES
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Job, Membership, Project, Role
 from labeling.models.project import invite_token
+from labeling.resilience import races
 from labeling.services import surveys
+from labeling.text.words import gettext as _
 from labeling.upkeep import discarding
-from labeling.words import gettext as _
 
 # Settings of a project that people may change; everything else on the row is counted by the platform.
 SETTINGS = (

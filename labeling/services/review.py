@@ -13,7 +13,7 @@ from labeling.collecting import tasks, workflow
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Project, Task
 from labeling.surveys import survey
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 
 def decide_task(*, task: Task, answers: dict[str, Any], user: Any, seen: str | None = None) -> Task:

@@ -9,17 +9,18 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import RestrictedError
 
-from labeling import audit, races
+from labeling import audit
 from labeling.errors import CrowdtuneError
 from labeling.models import Category, CategoryExample, Project, Question, SurveyVersion
 from labeling.questions import CANT_TELL, KINDS, BadAnswer
+from labeling.resilience import races
 from labeling.services.wordings import bad_survey, stored_wordings, wordings_after
-from labeling.spellings import is_storable
 from labeling.surveys import conditions, survey, written
 from labeling.surveys.differences import differences
 from labeling.surveys.starters import BOX_QUESTIONS, DEFAULT_QUESTIONS
+from labeling.text.spellings import is_storable
+from labeling.text.words import gettext as _
 from labeling.upkeep import discarding
-from labeling.words import gettext as _
 
 MOST_CATEGORIES = 50_000
 MOST_QUESTIONS = 200

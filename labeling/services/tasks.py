@@ -14,7 +14,7 @@ from labeling.aggregation.combine import answer_of
 from labeling.collecting import changing, spending, tasks
 from labeling.errors import CrowdtuneError
 from labeling.models import Image, Job, Project, Question, Task
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 MOST_MORE = 100  # judgments that a task can be asked for at once
 

@@ -10,7 +10,7 @@ from labeling.errors import CrowdtuneError
 from labeling.models import Project
 from labeling.questions import BadAnswer
 from labeling.surveys import tongues, translations
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 PARTS = ("language", "translations", "outdated", "instructions")
 

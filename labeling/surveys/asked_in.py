@@ -20,7 +20,7 @@ from labeling.models import Project, SurveyVersion
 from labeling.surveys import tongues
 from labeling.surveys.survey import Survey
 from labeling.surveys.translations import Worded
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 COOKIE = "asked_in"  # "<language of the pages>:<language of the survey>"
 AskedIn = Callable[[Survey], str]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labeling.questions.kind import BadAnswer, is_number
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 TESTS = ("equals", "in", "contains", "answered", "at_least", "at_most")
 

@@ -24,11 +24,11 @@ from labeling.models import Project, SurveyVersion
 from labeling.questions import CANT_TELL, KINDS, BadAnswer
 from labeling.questions.kind import is_number
 from labeling.questions.text import KnownText
-from labeling.spellings import folded
 from labeling.surveys import conditions, translations
 from labeling.surveys.translations import AS_WRITTEN, Wording
-from labeling.words import gettext as _
-from labeling.words import tell
+from labeling.text.spellings import folded
+from labeling.text.words import gettext as _
+from labeling.text.words import tell
 
 # Above this many choices a question is answered by type-ahead search, and the list does not travel with each task.
 MANY_CHOICES = 200

@@ -15,9 +15,9 @@ from django.conf import settings
 from django.utils import translation
 
 from labeling.questions.kind import BadAnswer
-from labeling.spellings import is_storable
 from labeling.surveys import tongues
-from labeling.words import gettext as _
+from labeling.text.spellings import is_storable
+from labeling.text.words import gettext as _
 
 # The longest text of each field, in characters. Parts that are named by the owner stand in for "*".
 MOST_WORDS = 10_000

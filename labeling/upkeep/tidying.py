@@ -20,7 +20,7 @@ from django.utils import timezone
 from labeling.files import storage
 from labeling.importing import sources
 from labeling.models import ApiKey, Job, WebhookDelivery
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 DELIVERIES_KEPT = timedelta(days=30)
 UPLOADS_KEPT = timedelta(days=1)

@@ -20,8 +20,8 @@ from django.http import (
 )
 from django.utils.translation import gettext as _
 
-from labeling import outside
 from labeling.files import storage
+from labeling.resilience import outside
 
 YEAR = 31_536_000
 PIECE = 2**16

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.http import QueryDict
 
-from labeling import bodies
 from labeling.questions import CANT_TELL
 from labeling.surveys.survey import Asked
+from labeling.text import bodies
 from labeling.views.asking import SIDES
 
 MOST_ROWS = 1000

@@ -8,17 +8,18 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import bodies, services
+from labeling import services
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
 from labeling.services.claims import MOST_HELD
 from labeling.surveys import survey
 from labeling.surveys.asked_in import worded
+from labeling.text import bodies
+from labeling.text.words import gettext as _
 from labeling.views import asking
 from labeling.views.numbers import whole
 from labeling.views.showing import task_data
 from labeling.views.worker import project_to_label
-from labeling.words import gettext as _
 
 
 @login_required

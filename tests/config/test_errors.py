@@ -27,9 +27,9 @@ from rest_framework.request import Request
 from config.request_log import BrokenFilter
 from config.urls import handler400, handler403, handler404, handler500  # noqa: F401 - read by Django
 from config.urls import urlpatterns as real
-from labeling import outages
 from labeling.errors import CrowdtuneError
 from labeling.models import Rule
+from labeling.resilience import outages
 
 RAISED: dict[str, Exception] = {
     "bug": RuntimeError("secret detail"),

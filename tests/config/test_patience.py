@@ -11,8 +11,8 @@ from django.conf import settings
 from config import patience
 from config.patience import Body, Crowded, Patience
 from inference.intake import inputs
-from labeling import outside, turns
-from labeling.turns import Places
+from labeling.resilience import outside, turns
+from labeling.resilience.turns import Places
 from labeling.views import media
 
 

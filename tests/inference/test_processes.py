@@ -12,8 +12,8 @@ import urllib.request
 import pytest
 from crowdtune_client import Client
 
-from labeling import turns
 from labeling.accounts.keys import create_key
+from labeling.resilience import turns
 from tests import ROOT
 from tests.inference.servers import kill, start
 from tests.inference.serving import picture

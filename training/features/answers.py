@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.features import embedding
 from training.features.embedding import Picture
 from training.learning.artifact import Classifier, checked_manifest, load_version

@@ -19,7 +19,7 @@ from PIL import Image as Pillow
 from labeling.files import storage
 from labeling.files.imaging import pixels
 from labeling.models import Image
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.features import answers, embedding
 from training.learning.errors import LearningError
 from training.learning.feature_store import FeatureStore

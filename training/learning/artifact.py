@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.errors import ArtifactDamaged, NotFaithful
 from training.learning.files import folder_atomic, sha256_of, write_arrays, write_atomic
 from training.learning.heads.dense import Head, softmax

@@ -13,7 +13,7 @@ CrowdtuneError
 from __future__ import annotations
 
 from labeling.errors import NO_ROOM, CrowdtuneError
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 
 class LearningError(CrowdtuneError):

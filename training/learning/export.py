@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.artifact import CARD, Classifier, compare_with_keras, load_version
 from training.learning.errors import LearningError, NotFaithful
 from training.learning.files import folder_atomic, read_arrays, sha256_of

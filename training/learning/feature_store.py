@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.errors import LearningError, not_written
 from training.learning.files import locked
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.networks.light import openvino
 
 LEAST = 20  # pictures; fewer say nothing

@@ -18,7 +18,7 @@ from typing import IO
 
 import numpy as np
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.errors import LearningError
 
 BLOCK = 512  # rows

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from labeling import outages
 from labeling.errors import CrowdtuneError, JobLost
 from labeling.jobs import Report
 from labeling.models import Job, Project
-from labeling.words import gettext as _
+from labeling.resilience import outages
+from labeling.text.words import gettext as _
 from training.features import embedding
 from training.learning.artifact import Tail
 from training.learning.errors import TooLittleData

@@ -20,7 +20,7 @@ from django.utils.translation import get_language
 
 from labeling.errors import CrowdtuneError
 from labeling.models import Project, Question, Task
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.models import TrainingPolicy, TrainingRun
 from training.snapshots import labels
 

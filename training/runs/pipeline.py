@@ -16,7 +16,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.errors import NotEnoughLabels
 from training.learning.errors import ArtifactDamaged, WeightsMissing
 from training.models import ModelVersion, Recipe, TrainingRun

@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
-from labeling.heartbeat import beating
+from labeling.resilience.heartbeat import beating
 from training.models import TrainingRun
 
 EVERY_SECONDS = 0.5

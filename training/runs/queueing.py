@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from labeling.accounts import archived
 from labeling.models import Project
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.errors import BadRequest, RunIsLive
 from training.models import Recipe, TrainingPolicy, TrainingRun
 from training.runs.progress import log_line

@@ -23,11 +23,12 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from labeling import jobs, outages
+from labeling import jobs
 from labeling.errors import CrowdtuneError
-from labeling.heartbeat import silent
 from labeling.models import Job, Project
-from labeling.words import gettext as _
+from labeling.resilience import outages
+from labeling.resilience.heartbeat import silent
+from labeling.text.words import gettext as _
 from training.learning.errors import Cancelled as LearningCancelled
 from training.learning.errors import is_out_of_memory
 from training.models import ModelVersion, TrainingRun

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from labeling import jobs
 from labeling.models import Job, Project
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training import actors
 from training.errors import BadRequest, NothingToDo
 from training.models import FROM_SCRATCH, TrainingPolicy

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from labeling import audit
 from labeling.models import Project
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.errors import BadRequest
 from training.models import TrainingPolicy
 from training.runs.queueing import check_choice

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from labeling.models import Project
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training import actors
 from training.errors import NothingToDo
 from training.models import TrainingRun

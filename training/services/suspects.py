@@ -12,7 +12,7 @@ from labeling import services as labeling
 from labeling.errors import CrowdtuneError
 from labeling.models import Task
 from labeling.models.task import ASKED_BACK
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.errors import NothingToDo
 from training.models import ModelVersion, Suspect
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from labeling.models import Project
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.errors import NothingToDo
 from training.features import answers
 from training.models import ModelVersion

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 
 from labeling.models import Project, Question
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.errors import NotEnoughLabels
 from training.learning.errors import not_written
 from training.learning.split import split_of

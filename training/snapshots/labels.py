@@ -12,7 +12,7 @@ from django.db.models import Case, CharField, Count, Exists, F, Func, Max, Outer
 from django.db.models.fields.json import KeyTransform
 
 from labeling.models import Consensus, Gold, Image, Project, Question, Task
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.models import ModelVersion, Snapshot, SnapshotItem, Suspect
 
 PART = 2_000  # rows read at a time

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling import audit, webhooks
 from labeling.models import Project
-from labeling.words import gettext
+from labeling.text.words import gettext
 from training.models import AliasChange, ModelVersion
 
 Alias = ModelVersion.Alias

@@ -15,8 +15,8 @@ from functools import partial
 
 import numpy as np
 
-from labeling.words import Told, tell
-from labeling.words import gettext as _
+from labeling.text.words import Told, tell
+from labeling.text.words import gettext as _
 from training.learning.metrics import bootstrap
 
 FLOOR = 0.01

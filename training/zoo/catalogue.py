@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from labeling.models import Project
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.errors import BadRequest, NothingToDo
 from training.learning.errors import ArtifactDamaged, LearningError
 from training.learning.files import sha256_of

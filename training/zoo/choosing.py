@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 
 from labeling.models import Project
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.networks import weights
 from training.zoo import catalogue
 

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from labeling.importing.known.files import MOST_ENTRY, Files, Found, Known, Refused, UnreadableError
-from labeling.words import clause
-from labeling.words import gettext as _
+from labeling.text.words import clause
+from labeling.text.words import gettext as _
 
 NAMES = ("name", "file_name", "image")
 LABELS = ("label", "answer", "category")

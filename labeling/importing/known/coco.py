@@ -26,7 +26,7 @@ from typing import Any
 from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry, size_of
 from labeling.importing.known.shapes import box_around
 from labeling.importing.known.walk import Walk
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 MOST = 4 * 2**30
 MOST_CATEGORIES = 1_000_000

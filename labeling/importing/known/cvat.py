@@ -19,7 +19,7 @@ from xml.parsers import expat
 
 from labeling.importing.known.files import Files, Found, Known, Passed, Refused, UnreadableError, by_entry, size_of
 from labeling.importing.known.shapes import box_around, has_no_box
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 SHAPES = {"box", "polygon", "mask", "ellipse", "polyline", "points", "skeleton", "cuboid"}
 Box = list[float]

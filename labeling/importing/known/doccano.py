@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from labeling.importing.known.files import Files, Found, Known, Passed, Refused, by_entry
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 SHARED = "all"
 

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from labeling.importing.archives import PIECE, MemberNames, MemberRefused, open_tar, open_zip, tar_entries, zip_name
 from labeling.importing.known.lines import encoding_of, not_utf8, workbook
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 MOST_ENTRY = 256 * 2**20
 MOST_ENTRIES = 2_000_000

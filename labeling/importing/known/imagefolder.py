@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from labeling.importing.known.files import Files, Known, UnreadableError
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 _CHANGED = re.compile(r"\d+-")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")

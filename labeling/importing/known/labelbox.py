@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from labeling.importing.known.files import Files, Found, Known, Passed, Refused, by_entry, size_of
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 
 def _read(files: Files, name: str) -> Found:

@@ -14,7 +14,7 @@ from typing import Any
 
 from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry, size_of
 from labeling.importing.known.shapes import box_around, has_no_box
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 
 def _read(files: Files, name: str) -> Found:

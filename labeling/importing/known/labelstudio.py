@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from labeling.importing.known.files import Files, Found, Known, Passed, Refused, UnreadableError, by_entry, size_of
 from labeling.importing.known.imagefolder import SUFFIXES
 from labeling.importing.known.shapes import box_around
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 UPLOADED = re.compile(r"/data/upload/(?:\d+/)?[0-9a-f]{8}-(?=.)")  # before the name that a file had at first
 SHAPES = {

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 MOST_FIELD = 2**20  # characters
 _BLANK = ',;|" \t\r\n'

@@ -18,7 +18,7 @@ from typing import Any
 from labeling.importing.known.files import Files, Found, Known, Passed, Refused, UnreadableError, by_entry
 from labeling.importing.known.lines import Lines
 from labeling.importing.known.table import named
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 NAMES = "class-descriptions"  # in the name of the file that holds them
 NAMELESS = ("/m/", "/g/", "/t/")  # how a class begins that those names are for

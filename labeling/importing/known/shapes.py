@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 
 def box_around(corners: Iterable[tuple[float, float]]) -> list[float]:

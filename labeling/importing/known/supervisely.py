@@ -16,7 +16,7 @@ from typing import Any
 
 from labeling.importing.known.files import Files, Found, Known, Passed, Refused, UnreadableError, by_entry, size_of
 from labeling.importing.known.shapes import box_around, has_no_box
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 FOLDER = "ann"
 HEADER = 24  # bytes of a PNG to the end of its width and height

@@ -19,11 +19,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from labeling import cells
 from labeling.importing.known import labelstudio
 from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError, by_entry, size_of
 from labeling.importing.known.lines import Lines, array
-from labeling.words import gettext as _
+from labeling.text import cells
+from labeling.text.words import gettext as _
 
 IMAGES = (
     "image", "file_name", "filename", "image_name", "file", "path", "image_path", "filepath", "name", "image_id",

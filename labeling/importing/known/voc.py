@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from labeling.importing.known.files import Files, Found, Known, UnreadableError, by_entry, size_of
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 
 
 def _read(files: Files, name: str) -> Found:

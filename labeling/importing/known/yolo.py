@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 
 from labeling.importing.known.files import Files, Found, Known, Refused, UnreadableError
-from labeling.spellings import composed
-from labeling.words import gettext as _
+from labeling.text.spellings import composed
+from labeling.text.words import gettext as _
 
 NO_LABELS = {"classes.txt", "train.txt", "val.txt", "valid.txt", "test.txt", "images.txt"}
 MOST_NAMES = 2 * 2**20  # of characters: twenty thousand classes of ImageNet take a quarter of it

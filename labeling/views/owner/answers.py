@@ -12,12 +12,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from labeling import bodies
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import AGGREGATOR_NAMES
 from labeling.models import Consensus, Judgment, Project, Question
 from labeling.questions import CANT_TELL
 from labeling.questions.text import plain
+from labeling.text import bodies
 
 Names = Mapping[str, str]
 MOST_LABELS = 200  # to choose from in a filter

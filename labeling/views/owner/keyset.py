@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
-from labeling import bodies
+from labeling.text import bodies
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST
 
-from labeling import bodies, services
+from labeling import services
 from labeling.errors import CrowdtuneError
 from labeling.files import storage
 from labeling.forms.survey import KIND_NAMES, SurveyForms
@@ -25,10 +25,11 @@ from labeling.models import Image, Project
 from labeling.services.surveys import build_document, check_conditions, checked_questions, stored_questions
 from labeling.services.wordings import progress_of, stored_wordings
 from labeling.surveys import survey
+from labeling.text import bodies
+from labeling.text.words import clause
 from labeling.views import asking
 from labeling.views.numbers import whole
 from labeling.views.owner.context import context_of, load_project
-from labeling.words import clause
 
 # The preview is the one page of ours that may stand in a frame, and only in one of our own pages.
 FRAME_POLICY = (

@@ -6,8 +6,8 @@ import pytest
 
 from inference.errors import BadPicture, Busy
 from inference.intake import inputs
-from labeling import turns
 from labeling.models import Project
+from labeling.resilience import turns
 
 
 def test_so_many_requests_wait_for_other_servers_and_the_next_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from labeling import jobs, services
 from labeling.models import Project
 from tests.labeling.conftest import client, picture
 from tests.labeling.importing.conftest import Import, zipped
-from tests.labeling.test_words import HINDI, is_hindi
+from tests.labeling.text.test_words import HINDI, is_hindi
 
 pytestmark = pytest.mark.django_db
 

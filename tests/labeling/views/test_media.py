@@ -9,8 +9,8 @@ import pytest
 from django.core.files.base import ContentFile
 from django.test import Client
 
-from labeling import turns
 from labeling.files import storage
+from labeling.resilience import turns
 from labeling.views import media
 
 DATA = bytes(range(256)) * 1000

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.heads.head import HeadOptions, Progress, fit_head
 from training.learning.metrics import DRAWS, TAILS
 from training.learning.rows import Rows

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.errors import Cancelled, LearningError, TooLittleData, TrainingDiverged
 from training.learning.heads.dense import Head, log_softmax
 from training.learning.heads.discriminant import discriminants

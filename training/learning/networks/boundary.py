@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.networks.backbones import Backbone
 
 MIN_PER_CATEGORY, MIN_IMAGES = 15, 60

@@ -19,7 +19,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.errors import ArtifactDamaged, LearningError, not_written
 from training.learning.files import folder_atomic, sha256_of
 from training.learning.networks.backbones import BACKBONES, Backbone

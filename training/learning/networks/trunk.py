@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.errors import ArtifactDamaged, LearningError, NotFaithful
 from training.learning.files import HEARD_EVERY, folder_atomic, locked, sha256_of
 from training.learning.networks.backbones import Backbone

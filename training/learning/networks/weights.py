@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.errors import WeightsMissing
 from training.learning.files import digest_of, locked, sha256_of
 from training.learning.networks.backbones import BACKBONES, Backbone

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.errors import TooLittleData
 from training.learning.heads.dense import Head
 from training.learning.networks.backbones import Backbone

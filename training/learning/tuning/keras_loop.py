@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.errors import Cancelled, TrainingDiverged
 from training.learning.files import read_arrays, write_arrays
 from training.learning.heads.dense import log_softmax

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.features import embedding
 from training.learning.augment import view, view_key
 from training.learning.networks.trunk import Trunk

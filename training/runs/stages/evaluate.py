@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.calibrate import temperature
 from training.learning.heads.dense import softmax
 from training.learning.metrics import evaluate

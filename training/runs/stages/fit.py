@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.heads.dense import Head
 from training.learning.heads.head import HeadOptions, fit_head
 from training.learning.rows import Rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.features import embedding
 from training.learning.errors import LearningError
 from training.learning.rows import Rows, blank

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from django.conf import settings
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.features import embedding
 from training.learning.augment import view, view_key
 from training.learning.errors import ArtifactDamaged, is_out_of_memory

@@ -11,7 +11,7 @@ import json
 import numpy as np
 from django.conf import settings
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.features import embedding
 from training.learning import precision
 from training.learning.artifact import load_version, record

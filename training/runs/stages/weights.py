@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.learning.errors import WeightsMissing
 from training.learning.networks import weights
 from training.runs.stages.work import Work

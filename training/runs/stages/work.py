@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from django.db.models import OuterRef, Subquery
 
-from labeling.words import gettext as _
+from labeling.text.words import gettext as _
 from training.features.embedding import Picture
 from training.learning.augment import Augmentation
 from training.learning.errors import TooLittleData

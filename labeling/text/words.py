@@ -16,7 +16,7 @@ import numbers
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from labeling.spellings import written
+from labeling.text.spellings import written
 
 # How a stored sentence begins; no sentence that a person types does, and one that did would be stored as a parameter.
 MARK = '{"msgid": '

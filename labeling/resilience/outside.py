@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from labeling.turns import Places
+from labeling.resilience.turns import Places
 
 SPARE = max(1, settings.WEB_THREADS // 6)  # threads that no kind of wait takes, and so many more that no long one does
 ANY = Places(settings.WEB_THREADS - SPARE)

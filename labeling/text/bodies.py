@@ -15,8 +15,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from labeling.spellings import is_storable
-from labeling.words import gettext as _
+from labeling.text.spellings import is_storable
+from labeling.text.words import gettext as _
 
 # JSON writes both as escapes only: a raw NUL is no JSON, and bytes that are half a pair are no UTF-8.
 _SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labeling import cells
+from labeling.text import cells
 
 FORMULAS = ["=HYPERLINK(1)", "+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "\n=1", "'=1", "''=1"]
 FORMULAS += ["＝1+1", "＋A1", "－A1", "＠A1"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from labeling.turns import Turns, cores
+from labeling.resilience.turns import Turns, cores
 from tests.processes import until
 
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 from django.db import InterfaceError, OperationalError
 
-from labeling.heartbeat import beating
+from labeling.resilience.heartbeat import beating
 from tests.processes import until
 
 pytestmark = pytest.mark.django_db(transaction=True)

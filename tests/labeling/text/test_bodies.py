@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from labeling import bodies
+from labeling.text import bodies
 
 
 @pytest.mark.parametrize(

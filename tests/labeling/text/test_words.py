@@ -11,10 +11,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils.translation import override
 
-from labeling import services, words
+from labeling import services
 from labeling.collecting import rules
 from labeling.models import Job, Membership, Project, Rule, RuleEvent
-from labeling.words import gettext as _
+from labeling.text import words
+from labeling.text.words import gettext as _
 from tests.labeling.conftest import claim, client
 
 HINDI = {"Accept-Language": "hi"}
