@@ -39,7 +39,7 @@ def measure_versions(version_id: int) -> None:
 
 @dramatiq.actor(queue_name="cpu", time_limit=HOUR, max_retries=1)
 def find_suspects(version_id: int) -> None:
-    """Look for likely label errors, and what more labels would bring, after the version is live."""
+    """Look for labels that it doubts, and what more labels would bring, after the version is live."""
     with contextlib.suppress(*DELETED):
         suspects.find_suspects(version_id)
         outlook.measure(version_id)

@@ -377,7 +377,7 @@ class AliasChange(models.Model):
 
 
 class Suspect(models.Model):
-    """A label that a model, not having seen it, disagrees with: a likely label error."""
+    """A label that a version doubts: it has not seen the image and disagrees."""
 
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="suspects")
     image = models.ForeignKey("labeling.Image", models.CASCADE, related_name="+")

@@ -62,12 +62,20 @@ def measure(version_id: int) -> None:
     if measured is None:  # deleted meanwhile
         return
     kept, places = measured
-    items, found = items.keep(places), {}
-    for version, one, is_kept in zip(versions, said, kept, strict=True):
-        if not is_kept:
-            continue
-        weights = weights_of(version, items.image_ids, one.sure[places]) if version.promoted_at else None
-        found[version.pk] = figures(one.right[places], said[0].right[places], items.groups, weights)
+    items = items.keep(places)
+    right = {version: one.right[places] for version, one, is_kept in zip(versions, said, kept, strict=True) if is_kept}
+    weights = {
+        version: weights_of(version, items.image_ids, one.sure[places])
+        for version, one in zip(versions, said, strict=True)
+        if version in right and version.promoted_at
+    }
+    champion = next((version for version in right if version.alias == ModelVersion.Alias.CHAMPION), None)
+    found = {}
+    for version, its in right.items():
+        found[version.pk] = figures(its, right[newest], items.groups, weights.get(version))
+        if champion is not None:
+            over = ahead(its, right[champion], items.groups, weights.get(champion))
+            found[version.pk] |= {"champion": champion.number, "ahead_of_champion": over}
     _write(newest, found)
 
 
@@ -103,14 +111,21 @@ def figures(
         count, right, interval (of the share, Wilson's), and ahead: [low, high] of the newest version's accuracy less
         this one's, by the paired bootstrap of the gate; None where so few images cannot tell.
     """
-    gain = newest_right.astype(int) - right
-    enough = len(np.unique(groups)) >= FEWEST
     return {
         "count": len(right),
         "right": int(right.sum()),
         "interval": interval(right, groups),
-        "ahead": bootstrap(gain, weights, groups) if enough else None,
+        "ahead": ahead(newest_right, right, groups, weights),
     }
+
+
+def ahead(
+    right: np.ndarray, other_right: np.ndarray, groups: np.ndarray, weights: np.ndarray | None
+) -> list[float] | None:
+    """[low, high] of a version's accuracy less another's on the same images; None where so few cannot tell."""
+    if len(np.unique(groups)) < FEWEST:
+        return None
+    return bootstrap(right.astype(int) - other_right, weights, groups)
 
 
 def _compared(newest: ModelVersion) -> list[ModelVersion]:

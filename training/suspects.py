@@ -1,4 +1,4 @@
-"""Worker-side: labels that a model which has not seen them disagrees with: likely label errors, for the crowd again.
+"""Worker-side: labels that a model doubts, as it disagrees and has not seen them: for the crowd again.
 
 Confident learning (Northcutt, Jiang and Chuang 2021, arXiv:1911.00068): the head is fitted in folds on cached features,
 each image is judged by the head that was fitted without it, and an answer counts as sure when it is at least as likely
@@ -25,7 +25,7 @@ EPOCHS = 30
 
 
 def find_suspects(version_id: int) -> int:
-    """Write down the version's likely label errors, once; returns how many there are."""
+    """Write down the labels that the version doubts, once; returns how many there are."""
     version = ModelVersion.objects.select_related("run__snapshot__question", "run__project").get(pk=version_id)
     if version.suspects.exists():
         return version.suspects.count()

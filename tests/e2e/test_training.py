@@ -94,6 +94,8 @@ def test_an_owner_starts_a_run_and_watches_it_to_its_end(
     running.release(run.pk, reporter.attempt)
     run_actors()
     expect(progress.get_by_text("Succeeded", exact=True)).to_be_visible()
+    expect(page.get_by_role("region", name="In short")).to_contain_text("images that it had never seen")
+    page.get_by_text("All figures, with the field's terms").click()
     expect(page.get_by_role("heading", name="Confusion matrix")).to_be_visible()
     expect(page.locator(".training-log")).to_contain_text("First model")
     expect(page.locator("#run[hx-get]")).to_have_count(0)  # nothing asks any more

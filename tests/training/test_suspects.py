@@ -1,4 +1,4 @@
-"""Likely label errors, and their way back to the crowd."""
+"""Labels that a version doubts, and their way back to the crowd."""
 
 from __future__ import annotations
 

@@ -134,6 +134,13 @@ class SameImagesSerializer(serializers.Serializer[Any]):
         " are too few to tell. Beside one that was champion, and so chose what the crowd was asked first, images are"
         " weighed as in decisions: it may differ from the plain counts.",
     )
+    champion = serializers.IntegerField(required=False, help_text="The version that was champion then, if measured.")
+    ahead_of_champion = serializers.ListField(
+        child=serializers.FloatField(),
+        allow_null=True,
+        required=False,
+        help_text="How far this version's accuracy is ahead of that one's, in the same way.",
+    )
 
 
 class VersionSerializer(serializers.ModelSerializer[ModelVersion]):

@@ -1,4 +1,4 @@
-"""Send likely label errors back to the crowd."""
+"""Send labels that a version doubts back to the crowd."""
 
 from __future__ import annotations
 

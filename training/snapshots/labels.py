@@ -139,7 +139,7 @@ def new_since(*, project: Project, question: Question, snapshot: Snapshot | None
 
 
 def uncorrected(version: ModelVersion) -> QuerySet[Suspect]:
-    """The version's likely label errors whose images have that label still: nobody has corrected it since."""
+    """The labels that the version doubts and that their images have still: nobody has corrected it since."""
     question, image = version.run.snapshot.question, OuterRef("image")
     said = Consensus.objects.filter(task__image=image, question=question, is_final=True)
     said = said.exclude(task__gold__answers__has_key=question.key)  # which counts before what people said

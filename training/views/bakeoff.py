@@ -17,7 +17,7 @@ from labeling import jobs
 from labeling.models import Job, Project
 from labeling.views.numbers import whole
 from labeling.views.owner.context import context_of, load_project, refusals
-from training import plots, services
+from training import plots, reading, services
 from training.learning.networks import weights
 from training.models import FROM_SCRATCH, Snapshot
 from training.services.bakeoffs import COMPACT, KIND
@@ -118,6 +118,7 @@ def _last(project: Project) -> dict[str, Any]:
         "gap": gap,
         "job": job,
         "shown": shown,
+        "said": reading.of_comparison(rows, _held_out(shown)) if shown else [],
         "rows": [{**row, "error_interval": of_error(row.get("interval"))} for row in rows],
         "measured": sum(row.get("top1_error") is not None for row in rows),
         "is_close": any(row.get("may_be_as_good") for row in rows),
@@ -144,6 +145,12 @@ def _recipe_name(recipe: str, augmentation: bool) -> str:
     if recipe == "fine_tuning":
         return _("Fine-tuning, augmented") if augmentation else _("Fine-tuning")
     return _("Feature extraction, augmented") if augmentation else _("Feature extraction")
+
+
+def _held_out(job: Job) -> int:
+    """How many images the candidates were measured on."""
+    counts = Snapshot.objects.filter(pk=job.arguments["snapshot"]).values_list("counts", flat=True)
+    return sum(sum(sides.get("test", {}).values()) for sides in counts)
 
 
 def _categories(job: Job) -> int:

@@ -1,4 +1,4 @@
-"""Seeing into a version: likely label errors, an image's nearest neighbours, and what the network's layers see."""
+"""Seeing into a version: labels that it doubts, an image's nearest neighbours, and what the network's layers see."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from training.learning.errors import LearningError
 from training.models import ModelVersion
 from training.snapshots import labels
 from training.versions.champions import champion_of
+from training.views.training import read
 
 SUSPECTS_SHOWN = 48
 HELD_OUT_SHOWN = 96
@@ -50,6 +51,7 @@ def insights(request: HttpRequest, slug: str) -> HttpResponse:
             retrained="tail.npz" in version.manifest.get("files", {}),
             **(_layers(version, image) if image else {}),
             image_url=storage.image_url(image) if image else "",
+            reading=read(version, names)["reading"],
             neighbours=[
                 {
                     **_tile(near.image, names, None),

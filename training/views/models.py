@@ -22,7 +22,7 @@ from training import outlook, plots, services
 from training.models import AliasChange, ModelVersion
 from training.snapshots import labels
 from training.versions import card, champions
-from training.views.training import figures_of, progress_of, titles_of
+from training.views.training import figures_of, progress_of, read, titles_of
 
 VERSIONS_SHOWN = 100
 
@@ -66,6 +66,7 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         card=_read(markdown),
         **_outlook(row),
         **figures_of(row.metrics, row.categories, names, row),
+        **read(row, names),
     )
     return render(request, "training/version.html", context)
 

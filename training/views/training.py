@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from labeling.models import Project
 from labeling.views.owner.context import context_of, load_project, refusals
-from training import plots, services
+from training import plots, reading, services
 from training.forms import PolicyForm, RunForm
 from training.models import ModelVersion, TrainingPolicy, TrainingRun
 from training.snapshots import labels
@@ -105,7 +105,12 @@ def newest_versions(project: Project) -> list[ModelVersion]:
 
 def progress_of(versions: list[ModelVersion]) -> dict[str, Any]:
     """What training has brought, as a sentence and as a plot."""
-    return {"plot": plots.accuracy_by_version(versions), "progress": plots.progress(versions), "versions": versions}
+    return {
+        "plot": plots.accuracy_by_version(versions),
+        "progress": plots.progress(versions),
+        "better": reading.better(versions),
+        "versions": versions,
+    }
 
 
 @login_required
@@ -188,24 +193,37 @@ def run_context(row: TrainingRun) -> dict[str, Any]:
     }
     if row.metrics.get("count"):
         context.update(figures_of(row.metrics, row.snapshot.categories, names, context["version"]))
+    if context["version"]:
+        context |= read(context["version"], names)
     return context
+
+
+def read(version: ModelVersion, names: dict[str, str]) -> dict[str, Any]:
+    """What a version's pages begin with: ``reading``, and a version that may be ``better`` than the champion."""
+    called = [names.get(key, key) for key in version.categories]
+    measured = ModelVersion.objects.filter(project=version.project).exclude(same_images={}).slim()
+    return {
+        "reading": reading.of_version(version, called, behind(version)),
+        "better": reading.better(list(measured.order_by("number"))),
+    }
+
+
+def behind(version: ModelVersion) -> Callable[[int, int], str]:
+    """The address of the images behind a cell of the version's confusion matrix."""
+    url = reverse("project-model-heldout", args=[version.project.slug, version.number])
+    keys = version.categories
+    return lambda label, said: f"{url}?{urlencode({'label': keys[label], 'said': keys[said]})}"
 
 
 def figures_of(
     metrics: dict[str, Any], categories: list[str], names: dict[str, str], version: ModelVersion | None = None
 ) -> dict[str, Any]:
     """The plots and the per-class table of a set of metrics; those of a version lead to the images behind a cell."""
-
-    def behind(label: int, said: int) -> str:
-        assert version is not None
-        url = reverse("project-model-heldout", args=[version.project.slug, version.number])
-        return f"{url}?{urlencode({'label': categories[label], 'said': categories[said]})}"
-
     per_class = metrics.get("per_class", {})
     return {
         "metrics": metrics,
         "top5_error_interval": of_error(metrics.get("top5_interval")),
-        "confusion": plots.confusion(metrics, categories, names, behind if version else None),
+        "confusion": plots.confusion(metrics, categories, names, behind(version) if version else None),
         "reliability": plots.reliability(metrics),
         "per_class": [(names.get(key, key), per_class[key]) for key in categories if key in per_class],
     }

@@ -25,7 +25,8 @@ def test_insights_show_neighbours_of_an_image(owner: Client, version: ModelVersi
         answer = owner.get(address)
         assert (answer.status_code, answer.content[:4]) == (200, b"\x89PNG")
     assert owner.get(pictures[0].replace("heat", "secret")).status_code == 404
-    assert "Likely label errors" in page
+    assert "Labels that it doubts" in page
+    assert "images that it had never seen." in page
     (index,) = insights.pictures_folder().glob(f"*/*/{version.pk}/index.json")
     for damage in (lambda: index.write_bytes(index.read_bytes()[:50]), index.with_name("filters.png").unlink):
         damage()
