@@ -22,7 +22,9 @@ class SlashMiddleware(CommonMiddleware):
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         bare = request.path.removesuffix("/")
-        if response.status_code == 404 and bare != request.path and is_valid_path(bare):
+        missed = response.status_code == 404 and bare != request.path
+        # What a view did not find has an address: the administration leads from every one without a slash back to it.
+        if missed and is_valid_path(bare) and not is_valid_path(request.path):
             asked = request.META.get("QUERY_STRING", "")
             return MovedWithItsBody(quote(bare) + (f"?{asked}" if asked else ""))
         return super().process_response(request, response)

@@ -29,3 +29,8 @@ def test_what_has_no_slash_at_its_end_is_found_with_one_too(client: Client) -> N
     assert (told.status_code, told["Location"]) == (308, "/v2/models/pets/infer?a=b%2F")
     assert client.get("/healthz/", follow=True).status_code == 200
     assert client.get("/v2/nowhere/").status_code == client.get("/v2/nowhere").status_code == 404
+
+
+def test_what_a_page_of_the_administration_does_not_find_leads_nowhere(admin_client: Client) -> None:
+    for path in ("auth/user/999/password/", "r/4/999/"):
+        assert admin_client.get(f"/admin/{path}").status_code == 404  # and not there and back without an end
