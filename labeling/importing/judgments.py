@@ -150,10 +150,17 @@ def parse(question: Asked, value: Any) -> Any:
             read = json.loads(value)
         except (ValueError, RecursionError):
             read = value
-        if question.kind == "multiple_choice" and not isinstance(read, list) and value.strip() not in {"", CANT_TELL}:
-            return [name.strip() for name in value.split("|")]
+        if question.kind == "multiple_choice" and not isinstance(read, list):
+            return _several(question, read if isinstance(read, str) else value)
         return read
     return value
+
+
+def _several(question: Asked, text: str) -> Any:
+    """``cat|dog`` -> its choices; where a choice's own name has a bar, what is called so is that one."""
+    if text.strip() in {"", CANT_TELL}:
+        return text.strip()
+    return [text] if question.meant(text) else [name.strip() for name in text.split("|")]
 
 
 def as_asked(question: Asked, answer: Any) -> Any:

@@ -209,10 +209,10 @@ def test_more_lines_are_counted_in_no_more_statements(make_project: Callable[...
 
 def test_several_choices_in_a_cell_are_read_as_people_write_them(make_project: Callable[..., Project]) -> None:
     kind = {"key": "all", "kind": "multiple_choice", "prompt": "p", "options": {"cant_tell": True}}
-    project = make_project(images=1, categories=["cat", "dog", "7"], questions=[kind])
-    said = ["cat", "Dog | cat", "7", '"[""dog""]"', "[]", "cant_tell", "cow|cat", ""]
+    project = make_project(images=1, categories=["cat", "dog", "7", "dog|7"], questions=[kind])
+    said = ["cat", "Dog | cat", "7", '"[""dog""]"', "[]", "cant_tell", "cow|cat", "", "dog|7", '"""cant_tell"""']
     cells = "".join(f"0000.png,{number},{text}\n" for number, text in enumerate(said))
     job = bring(project, f"image,worker,answer\n{cells}".encode())
     answers = [row.answers["all"] for row in Judgment.objects.order_by("worker__username")]
-    assert answers == [["cat"], ["cat", "dog"], ["7"], ["dog"], [], "cant_tell"]
+    assert answers == [["cat"], ["cat", "dog"], ["7"], ["dog"], [], "cant_tell", ["dog|7"], "cant_tell"]
     assert [(row["item"], row["code"]) for row in job.errors] == [("line 8", "bad_answer"), ("line 9", "bad_answer")]
