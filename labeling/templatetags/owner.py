@@ -6,9 +6,12 @@ import re
 from typing import Any
 
 from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from labeling.accounts import people
 from labeling.collecting import workflow
+from labeling.models import Image
 
 LOOKED_AT = 320  # pixels of the longer side
 
@@ -22,10 +25,15 @@ def per(value: float | None, count: float | None) -> float | None:
     return None if value is None or not count else float(value) / float(count)
 
 
-@register.filter
-def times_larger(width: int, height: int) -> int:
-    """How many times its size a picture is shown, ``width|times_larger:height``: small ones up to about 320 pixels."""
-    return max(1, LOOKED_AT // max(width, height, 1))
+@register.simple_tag
+def enlarged(image: Image) -> SafeString:
+    """``<img{% enlarged image %}>``: a small picture several times its size, about 320 pixels, but not higher than is
+    usual where it stands, since its width alone is told."""
+    times = LOOKED_AT // max(image.width, image.height, 1)
+    if times < 2:
+        return SafeString("")
+    told = ' style="inline-size: min({0} * {1}px, var(--tall) * {1} / {2})"'
+    return format_html(told, times, image.width, image.height)
 
 
 @register.filter

@@ -38,7 +38,7 @@ def test_a_small_picture_is_shown_large_enough_to_judge(make_project: Callable[.
     image = project.images.get()
     times = 320 // max(image.width, image.height)
     assert times > 1
-    assert f"inline-size: calc({times} * {image.width}px)" in text(owning.get(f"/projects/{project.slug}/review/"))
+    assert f"inline-size: min({times} * {image.width}px, " in text(owning.get(f"/projects/{project.slug}/review/"))
 
 
 def test_spellings_of_one_text_are_one_choice_with_all_its_votes() -> None:
