@@ -19,18 +19,24 @@ def as_percent(share: float) -> str:
 class ThresholdField(forms.FloatField):
     """``60 %`` is 0.6, as it is stored; seconds and numbers in a row are as they are."""
 
-    widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+    # No decimal keyboard: that of a phone has no percent sign.
+    widget = forms.TextInput(attrs={"autocomplete": "off"})
 
     def to_python(self, value: Any) -> Any:
         text = "" if value is None else str(value).strip()
-        number = super().to_python(text.removesuffix("%").strip())
-        return number / 100 if number is not None and text.endswith("%") else number
+        if not text.endswith("%"):
+            return super().to_python(text)
+        number = super().to_python(text.removesuffix("%").strip().replace(",", "."))
+        return None if number is None else number / 100
 
 
 class ShareField(ThresholdField):
     """A share, shown as a percentage; 0.95 may be typed, too."""
 
-    default_error_messages = {"invalid": _("Write a share as 0.95 or 95 %")}
+    default_error_messages = {
+        "invalid": _("Write a share as 0.95 or 95 %"),
+        "unclear": _("One in a hundred, or all? Write it with its sign, or all as 1.0."),
+    }
 
     def __init__(self, *, low: float = 0.0, high: float = 1.0, **options: Any) -> None:
         self.low, self.high = low, high
@@ -40,7 +46,9 @@ class ShareField(ThresholdField):
         return as_percent(value) if isinstance(value, int | float) else value
 
     def to_python(self, value: Any) -> Any:
-        share = super().to_python(value)
+        share = super().to_python(value.replace(",", ".") if isinstance(value, str) else value)
+        if share == 1 <= self.high and isinstance(value, str) and value.strip().isdecimal():
+            raise ValidationError(self.error_messages["unclear"], code="unclear")
         return None if share is None else round(share, DIGITS)
 
     def validate(self, value: Any) -> None:
