@@ -1,7 +1,7 @@
 """Worker-side: many pictures through one version, into one file. Claimed and reported by ``labeling.jobs``.
 
 The version is fixed when the job starts, so a promotion meanwhile does not split the file. Features of stored images
-are read, not made again.
+are read, not made again. A project's own images stand there with the crowd's labels: one table that answers for each.
 """
 
 from __future__ import annotations
@@ -24,16 +24,20 @@ from inference.engine.routing import VersionRef, version_ref
 from inference.errors import BadPicture, Busy
 from inference.feedback.uncertainty import margin, uncertainty
 from inference.intake.features import stored_features
+from labeling.collecting import workflow
 from labeling.errors import CrowdtuneError
 from labeling.files import storage
 from labeling.importing import sources
 from labeling.jobs import Report
-from labeling.models import Image, Job
+from labeling.models import Image, Job, Question, Task
 from labeling.text.cells import plain
 from labeling.text.words import gettext as _
+from training.models import ModelVersion
+from training.snapshots.labels import category_of
 
 BATCH = 32
 PAUSE = 0.2  # seconds
+CROWD, MODEL = "crowd", "model"  # who has answered for an image
 Row = dict[str, Any]
 Columns = list[tuple[str, str]]  # name, and what Arrow calls its kind
 Features = np.ndarray[Any, np.dtype[np.float32]]
@@ -46,24 +50,28 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     report.result.clear()
     writer = WRITERS[job.arguments["format"]]
     total = _total(job)
-    counts = {"images": 0}
+    is_own = "stored" in job.arguments
+    counts = {"images": 0, "labels": 0} if is_own else {"images": 0}
 
     def counted() -> Iterator[Row]:
         for rows in _batches(job, version, report):
             counts["images"] += len(rows)
+            if is_own:
+                counts["labels"] += sum(row["answered_by"] == CROWD for row in rows)
             done = counts["images"] / total if total else 0.5
             report.progress(min(done, 0.99), _("%(done)s images") % {"done": counts["images"]})
             yield from rows
 
     with storage.drafts(job.pk) as folder:
         path = folder / "predictions"
-        writer(path, counted(), _columns(version))
+        writer(path, counted(), _columns(version, is_own=is_own))
         if {"s3", "archive"} & set(job.arguments) and not counts["images"] and not report.errors:
             raise sources.nothing_in(job.arguments)  # a prefix that is not spelled right, say
-        name = storage.put_path(f"exports/{job.id}/predictions.{job.arguments['format']}", path)
+        called = f"{job.project.slug}-answers" if is_own else "predictions"
+        name = storage.put_path(f"exports/{job.id}/{called}.{job.arguments['format']}", path)
     if "files" in job.arguments or "archive" in job.arguments:
         sources.clean(job.pk)
-    return {"file": name, "url": storage.file_url(name), "images": counts["images"], "model_version": version.number}
+    return {"file": name, "url": storage.file_url(name), **counts, "model_version": version.number}
 
 
 def _total(job: Job) -> int | None:
@@ -90,17 +98,43 @@ def _items(arguments: dict[str, Any]) -> Iterator[sources.Item]:
 
 
 def _stored(job: Job, version: VersionRef, report: Report) -> Iterator[list[Row]]:
-    """Every image of the project, by id."""
+    """Every image of the project, by id, also one that cannot be read: the crowd may have labeled it before."""
     trunk_key = runtime.engine().classifier(version).trunk_key
+    learned = ModelVersion.objects.select_related("run__snapshot__question__project").get(pk=version.id)
+    question = learned.run.snapshot.question
     last = 0
     while images := list(Image.objects.filter(project=job.project_id, id__gt=last).order_by("id")[: 8 * BATCH]):
         last = images[-1].pk
+        readable = images
         try:
             features = _in_turn(partial(stored_features, trunk_key, images))
         except BadPicture:  # each by itself, or the others would be embedded again for each bad one
-            images, features = _stored_apart(trunk_key, images, report)
-        if images:
-            yield _rows([(image.name, image.pk) for image in images], version, features)
+            there = set(Image.objects.filter(pk__in=[image.pk for image in images]).values_list("pk", flat=True))
+            images = [image for image in images if image.pk in there]  # without those deleted just now
+            readable, features = _stored_apart(trunk_key, images, report)
+        names = [(image.name, image.pk) for image in readable]
+        yield _answers(images, question, _rows(names, version, features) if names else [])
+
+
+def _answers(images: Sequence[Image], question: Question, said: Sequence[Row]) -> list[Row]:
+    """A row for each image: the crowd's label once it is final, else what the version said, if it could.
+
+    What a version has labeled is no word of the crowd.
+    """
+    # By the keys of tasks: a join may be planned over all labels of the project, for each of these few images anew.
+    tasks = dict(Task.objects.filter(image__in=[image.pk for image in images]).values_list("pk", "image_id"))
+    final = workflow.labels_of(question.project).filter(question=question, is_final=True, task__in=list(tasks))
+    rows = final.exclude(method="model").order_by("task_id").values_list("task_id", "answer", "confidence")
+    labels = {tasks[pk]: (category_of(answer), sure, CROWD) for pk, answer, sure in rows if answer is not None}
+    of_model = {row["id"]: row for row in said}
+    found = []
+    for image in images:
+        row = of_model.get(image.pk, {})
+        answer = (row["category"], row["probability"], MODEL) if row else (None, None, None)
+        answer = labels.get(image.pk, answer)
+        own = {"image": image.name, "id": image.pk, "question": question.key}
+        found.append({**row, **own, **dict(zip(("answer", "certainty", "answered_by"), answer, strict=True))})
+    return found
 
 
 def _stored_apart(trunk_key: str, images: list[Image], report: Report) -> tuple[list[Image], Features]:
@@ -197,12 +231,14 @@ def _rows(names: Sequence[tuple[str, int | None]], version: VersionRef, features
     return rows
 
 
-def _columns(version: VersionRef) -> Columns:
-    fixed = [
-        ("image", "string"), ("id", "int64"), ("category", "string"), ("probability", "float64"),
-        ("uncertainty", "float64"), ("margin", "float64"), ("model_version", "int32"),
+def _columns(version: VersionRef, *, is_own: bool) -> Columns:
+    own = [("question", "string"), ("answer", "string"), ("certainty", "float64"), ("answered_by", "string")]
+    said = [
+        ("category", "string"), ("probability", "float64"), ("uncertainty", "float64"), ("margin", "float64"),
+        ("model_version", "int32"),
     ]  # fmt: skip
-    return fixed + [(f"p:{key}", "float64") for key in version.categories]
+    shares = [(f"p:{key}", "float64") for key in version.categories]
+    return [("image", "string"), ("id", "int64"), *(own if is_own else []), *said, *shares]
 
 
 def _write_csv(path: Path, rows: Iterable[Row], columns: Columns) -> None:
@@ -210,13 +246,14 @@ def _write_csv(path: Path, rows: Iterable[Row], columns: Columns) -> None:
         writer = csv.DictWriter(file, [name for name, _type in columns])
         writer.writeheader()
         for row in rows:
-            writer.writerow({**row, "image": plain(row["image"]), "category": plain(row["category"])})
+            words = {name: plain(row[name]) for name in ("image", "category", "answer") if row.get(name)}
+            writer.writerow({**row, **words})
 
 
-def _write_jsonl(path: Path, rows: Iterable[Row], _columns: Columns) -> None:
+def _write_jsonl(path: Path, rows: Iterable[Row], columns: Columns) -> None:
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
-            json.dump(row, file, ensure_ascii=False)
+            json.dump({name: row.get(name) for name, _type in columns}, file, ensure_ascii=False)
             file.write("\n")
 
 

@@ -14,6 +14,7 @@ pages: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/serving/version/", views.change_version, name="project-serving-version"),
     path("projects/<slug:slug>/serving/keys/", views.make_key, name="project-serving-keys"),
     path("projects/<slug:slug>/serving/keys/<int:key_id>/", views.change_key, name="project-serving-key"),
+    path("projects/<slug:slug>/serving/answers/", views.answers, name="project-serving-answers"),
     path("projects/<slug:slug>/serving/download/", views.download, name="project-serving-download"),
     path("projects/<slug:slug>/serving/downloads/", views.downloads, name="project-serving-downloads"),
 ]

@@ -31,9 +31,11 @@ from labeling.errors import CrowdtuneError
 from labeling.files.storage import file_url, image_url
 from labeling.models import ApiKey, Image, Membership, Project, Role, Task
 from labeling.services import revoke_key
+from labeling.surveys import survey
 from labeling.views import shown_once
 from labeling.views.numbers import whole
 from labeling.views.owner.context import context_of, load_project, refusals, still_there
+from labeling.views.owner.jobs import running_jobs
 from training.features import background
 from training.models import ModelVersion, Snapshot, SnapshotItem
 from training.services import answers_gone, promote, rollback
@@ -174,11 +176,21 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
         faults=_faults(versions, deployment),
         previous=previous_champion(project), kept=figures.kept(project),
         audited=sum(each.total for each in audits), audited_wrong=sum(each.wrong for each in audits),
+        jobs=running_jobs(request.user, project, "predict"), kinds=["predict"],
+        learned=_learned(project, champion),
         labels_paused=is_paused(project, deployment), left_out=background.is_left_out(project),
         answers_gone=answers_gone(project),
         plots=[plot for plot in plots if not plot.is_empty],
         **{"form": DeploymentForm(instance=deployment), "key_form": KeyForm(), **more},
     )  # fmt: skip
+
+
+def _learned(project: Project, champion: figures.VersionFigures | None) -> str:
+    """The question that the champion answers, where the project asks more than that one."""
+    if champion is None or len(survey.current(project).questions) < 2:
+        return ""
+    versions = ModelVersion.objects.filter(pk=champion.version.pk)
+    return str(versions.values_list("run__snapshot__question__prompt", flat=True).get())
 
 
 def _faults(versions: list[figures.VersionFigures], deployment: Deployment) -> list[str]:
@@ -249,6 +261,19 @@ def change_version(request: HttpRequest, slug: str) -> HttpResponse:
 
 @login_required
 @require_POST
+def answers(request: HttpRequest, slug: str) -> HttpResponse:
+    """Start the table that answers for all images, by the champion or the version that was pressed; then its job."""
+    project = load_project(request, slug, "manage", even_archived=True)
+    output, version = request.POST.get("format", "csv"), whole(request.POST.get("version")) or None
+    to: tuple[Any, ...] = ("project-serving", slug)
+    with refusals(request):
+        job = services.start_batch(project=project, user=request.user, output=output, stored=True, version=version)
+        to = ("project-job", slug, job.pk)
+    return redirect(*to)
+
+
+@login_required
+@require_POST
 def download(request: HttpRequest, slug: str) -> HttpResponse:
     """Start making the download; its job is on the page until it is there."""
     project = load_project(request, slug, "manage", even_archived=True)
@@ -260,9 +285,9 @@ def download(request: HttpRequest, slug: str) -> HttpResponse:
 
 @login_required
 def downloads(request: HttpRequest, slug: str) -> HttpResponse:
-    """A fragment: downloads and batch jobs, polled while any of them is under way."""
+    """A fragment: downloads, polled while any of them is under way."""
     project = load_project(request, slug, "manage")
-    made = project.jobs.filter(kind__in=["download", "predict"]).defer("errors")
+    made = project.jobs.filter(kind="download").defer("errors")
     rows: list[Any] = list(made.order_by("-created_at")[:10])
     live = any(job.is_live for job in rows)
     for job in rows:

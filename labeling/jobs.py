@@ -68,13 +68,23 @@ def start(
     actor: dramatiq.Actor[Any, Any],
     job_id: uuid.UUID | None = None,
     even_archived: bool = False,
+    once: bool = False,
 ) -> Job:
     """Create the row and send ``actor`` its id, in one transaction.
+
+    Args:
+        once: Who asks again while the first is not begun, by a second click or a retry, means the one file: the job
+            that is there where the same person has asked for the same.
 
     Raises:
         CrowdtuneError: project_archived, unless the job changes nothing of the project: ``even_archived``.
     """
     with transaction.atomic():
+        if once:
+            Project.objects.select_for_update().get(pk=project.pk)
+            waiting = Job.objects.filter(project=project, kind=kind, state=Job.State.QUEUED, attempts=0)
+            if same := waiting.filter(arguments=arguments, requested_by=requested_by).first():
+                return same
         job = Job.objects.create(
             id=job_id or uuid.uuid4(),
             project=project,

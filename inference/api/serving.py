@@ -111,7 +111,12 @@ class SampleSerializer(serializers.Serializer):
 
 class BatchSerializer(serializers.Serializer):
     format = Choice(choices=list(WRITERS), default="csv")
-    stored = serializers.BooleanField(default=False, help_text="The project's own images.")
+    stored = serializers.BooleanField(
+        default=False,
+        help_text="The project's own images, each of them: `answer` and `certainty` are the crowd's label of the "
+        "`question` that the version learned, once that is final, else what the version says; `answered_by` tells "
+        "`crowd` or `model`. Both are empty where the image's file cannot be read and nobody has labeled it.",
+    )
     files = serializers.ListField(child=serializers.FileField(), required=False)
     archive = serializers.FileField(required=False)
     urls = serializers.ListField(child=serializers.CharField(max_length=2000), required=False, max_length=100_000)
@@ -242,7 +247,11 @@ class SampleView(ProjectView):
 
 
 class BatchView(ProjectView):
-    """Predict over many images in the background; the job's result has the file's address."""
+    """Predict over many images in the background; the job's result has the file's address.
+
+    A row for each: `image`, `id` of a stored one, `category` and `probability` of the likeliest, `uncertainty`,
+    `margin`, `model_version`, and `p:` with the key of each category.
+    """
 
     rights = {"POST": "manage"}
     even_archived = frozenset({"POST"})

@@ -18,6 +18,7 @@ from labeling.models import Image
 from labeling.text.words import gettext as _
 
 logger = logging.getLogger(__name__)
+PART = 32  # files that are in memory at a time: a photograph has megabytes
 
 
 def features_of(*, version: VersionRef, inputs: Inputs) -> NDArray[np.float32]:
@@ -54,11 +55,12 @@ def stored_features(
     features, found = store.get([image.sha256 for image in images])
     missing = np.flatnonzero(~found).tolist()
     if missing:
-        originals = [original(images[index], at[index]) for index in missing]
-        new = engine.embed(trunk, originals, [at[index] for index in missing])
-        features[missing] = new
+        for start in range(0, len(missing), PART):
+            part = missing[start : start + PART]
+            originals = [original(images[index], at[index]) for index in part]
+            features[part] = engine.embed(trunk, originals, [at[index] for index in part])
         try:
-            store.put([images[index].sha256 for index in missing], new)
+            store.put([images[index].sha256 for index in missing], features[missing])
         except CrowdtuneError as error:  # a full disk is no reason to keep the answer back
             logger.warning("features of %d stored images were not kept: %s", len(missing), error.message)
     return features

@@ -18,7 +18,7 @@ from labeling.importing import sources
 from labeling.models import Job, Project
 from labeling.text.words import gettext as _
 
-jobs.KINDS.update(predict=gettext_lazy("Predicting"), download=gettext_lazy("Making a download"))
+jobs.KINDS.update(predict=gettext_lazy("Answers"), download=gettext_lazy("Making a download"))
 DOWNLOADS = {"keras": "Keras", "saved_model": "TensorFlow SavedModel", "onnx": "ONNX", "litert": "LiteRT"}
 
 
@@ -39,6 +39,7 @@ def start_batch(
 
     Args:
         output: csv, jsonl or parquet.
+        stored: Every image of the project, with the crowd's label where there is one.
         prefix: Below ``inbox/<slug>/`` of the platform's storage (a folder, or an S3 bucket): nothing else is read.
         s3: ``s3://bucket/prefix``, of a bucket that the setting IMPORT_BUCKETS allows.
         version: Another version than the champion.
@@ -62,6 +63,7 @@ def start_batch(
         actor=actors.predict_many,
         job_id=job_id,
         even_archived=True,
+        once=stored,
     )
 
 

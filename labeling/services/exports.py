@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import transaction
-
 from labeling import jobs
 from labeling.actors import export_labels
 from labeling.errors import CrowdtuneError
@@ -42,16 +40,12 @@ def start_export(*, project: Project, into: str, user: Any, options: dict[str, A
             % {"options": ", ".join(OPTIONS), "unknown": ", ".join(unknown)},
         )
     arguments = {"format": into, "options": {name: bool(value) for name, value in (options or {}).items()}}
-    with transaction.atomic():
-        # Who asks again while the first is not begun, by a second click or a retry, means the one file.
-        Project.objects.select_for_update().get(pk=project.pk)
-        waiting = Job.objects.filter(project=project, kind="export", state=Job.State.QUEUED, attempts=0)
-        same = waiting.filter(arguments=arguments, requested_by=user).first()
-        return same or jobs.start(
-            project=project,
-            kind="export",
-            arguments=arguments,
-            requested_by=user,
-            actor=export_labels,
-            even_archived=True,
-        )
+    return jobs.start(
+        project=project,
+        kind="export",
+        arguments=arguments,
+        requested_by=user,
+        actor=export_labels,
+        even_archived=True,
+        once=True,
+    )

@@ -226,8 +226,8 @@ def test_a_stranger_sees_neither_page(project, champion, django_user_model) -> N
 def test_files_that_jobs_made_have_an_address_of_today_and_none_once_they_are_gone(browser, project, champion) -> None:
     made = {"file": "exports/1/a.csv", "url": "/media/over.x/exports/1/a.csv"}
     for kind, state, result, of in (
-        ("predict", "succeeded", made, "csv"), ("download", "succeeded", {}, "onnx"),
-        ("download", "cancelled", {}, "saved_model"),
+        ("download", "succeeded", made, "keras"), ("download", "succeeded", {}, "onnx"),
+        ("download", "cancelled", {}, "saved_model"), ("predict", "succeeded", {}, "csv"),
     ):  # fmt: skip
         project.jobs.create(kind=kind, state=state, result=result, arguments={"format": of, "version": 1})
     with CaptureQueriesContext(connection) as queries:
@@ -236,7 +236,7 @@ def test_files_that_jobs_made_have_an_address_of_today_and_none_once_they_are_go
     assert re.findall(r'href="([^"]+)" download', page) == [file_url("exports/1/a.csv")]
     said = re.findall(r'data-say="([^"]+)"', page)
     assert said[0] == "Download TensorFlow SavedModel: Cancelled"
-    assert said[1:] == ["Download ONNX: Succeeded", "Predictions csv: Succeeded"]
+    assert said[1:] == ["Download ONNX: Succeeded", "Download Keras: Succeeded"]
     assert "spinner" not in page
 
 

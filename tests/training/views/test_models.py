@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from django.db import connection
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
-from labeling.models import Project
+from labeling.files import storage
+from labeling.models import Image, Project
 from training.models import ModelVersion, Snapshot, TrainingRun
 from training.views.models import download
 
@@ -167,3 +169,16 @@ def test_promote_and_roll_back_by_one_click(owner: Client, version: ModelVersion
     owner.post("/projects/shapes/models/rollback/")
     version.refresh_from_db()
     assert version.alias == "champion"
+
+
+def test_a_versions_page_leads_to_its_answers_for_all_images_by_one_press(
+    owner: Client, project: Project, version: ModelVersion, run_actors: Callable[[], int]
+) -> None:
+    page = owner.get("/projects/shapes/models/1/").content.decode()
+    action = "/projects/shapes/serving/answers/"
+    assert re.search(rf'action="{action}">.*?name="version" value="1"', page)
+    ready = owner.post(action, {"version": 1}).headers["Location"]
+    run_actors()
+    rows = storage.read(project.jobs.get(kind="predict").result["file"]).decode().splitlines()[1:]
+    assert len(rows) == Image.objects.filter(project=project).count()
+    assert "shapes-answers.csv" in owner.get(ready).content.decode()
