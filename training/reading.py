@@ -155,4 +155,6 @@ def of_comparison(rows: Sequence[dict[str, Any]], count: int) -> list[str]:
             len(close),
         )
         said.append(more % {"count": len(close)})
+    if close:
+        said.append(_("Take the one that you prefer for its speed or size, or compare again with more labels."))
     return said

@@ -59,6 +59,9 @@ def test_versions_meet_on_the_images_that_the_newest_holds_out(
         assert low <= found["right"] / found["count"] <= high
     assert three.same_images["right"] == round(three.metrics["top1"] * held_out.count())
     assert three.same_images["ahead"] == [0, 0]
+    champion = ModelVersion.objects.champions().get().same_images
+    assert champion["ahead_of_champion"] == [0, 0]
+    assert three.same_images["ahead_of_champion"] == champion["ahead"]
 
     client.force_login(project.owner)
     see_pages_tell(f"Version 3 is right on {three.same_images['right']} of {held_out.count()} images", client)

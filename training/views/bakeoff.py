@@ -121,7 +121,6 @@ def _last(project: Project) -> dict[str, Any]:
         "said": reading.of_comparison(rows, _held_out(shown)) if shown else [],
         "rows": [{**row, "error_interval": of_error(row.get("interval"))} for row in rows],
         "measured": sum(row.get("top1_error") is not None for row in rows),
-        "is_close": any(row.get("may_be_as_good") for row in rows),
         "is_live": job is not None and job.is_live,
         "has_top5": shown is not None and _categories(shown) > 5,
         "by_latency": plots.pareto(
