@@ -116,18 +116,28 @@ def strings(name: str) -> list[str]:
     return [item.strip() for item in string(name).split(",") if item.strip()]
 
 
-def hosts(name: str) -> list[str | ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    """A list of host names and of networks (``10.1.0.0/16``; one address is a network of one)."""
-    found: list[str | ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+Place = tuple[str | ipaddress.IPv4Network | ipaddress.IPv6Network, int | None]
+
+
+def hosts(name: str) -> list[Place]:
+    """A list of host names and of networks (``10.1.0.0/16``; one address is a network of one), each with the one port
+    that is meant (``images.example:9000``, ``[fd00::1]:9000``) or None.
+    """
+    found: list[Place] = []
     for value in strings(name):
+        with_port = re.fullmatch(r"([^:]+|\[.+\]):([0-9]{1,5})", value)
+        host, port = (with_port[1].strip("[]"), int(with_port[2])) if with_port else (value, None)
         try:
-            found.append(ipaddress.ip_network(value))
-        except ValueError as error:
-            if not re.fullmatch(r"([\w-]+\.)*[\w-]*[a-z][\w-]*", value.lower(), re.ASCII):
-                raise EnvError(
-                    f"{name} must list host names (images.example) and networks (10.1.0.0/16), got {value!r}."
-                ) from error
-            found.append(value.lower())
+            found.append((ipaddress.ip_network(host), port))
+        except ValueError:
+            found.append((host.lower(), port))
+        is_name = re.fullmatch(r"([\w-]+\.)*[\w-]*[a-z][\w-]*", host.lower(), re.ASCII)
+        is_port = port is None or 0 < port < 65_536
+        if not is_port or (isinstance(found[-1][0], str) and not is_name):
+            raise EnvError(
+                f"{name} must list host names (images.example) and networks (10.1.0.0/16), with a port or without "
+                f"(images.example:9000), got {value!r}."
+            )
     return found
 
 

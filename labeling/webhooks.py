@@ -25,7 +25,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.http import parse_http_date_safe
 
-from labeling.files.remote import FAILURES, Bounded, FetchRefused, PublicBackend, spelled
+from labeling.files.remote import FAILURES, Bounded, FetchRefused, PublicBackend, refused_at_sight, spelled
 from labeling.models import Project, Webhook, WebhookDelivery
 from labeling.resilience.heartbeat import SKEW
 from labeling.text.words import gettext as _
@@ -62,6 +62,12 @@ def tell_retired(*, project: Project, reasons: Mapping[int, str]) -> None:
     if reasons:
         told = ({"task": task_id, "because": str(reasons[task_id])} for task_id in sorted(reasons))
         emit(project=project, event="task.retired", payloads=told)
+
+
+def refused_because(url: str) -> str:
+    """Why nothing will be sent there, as far as the address alone tells: an owner should not learn it by waiting."""
+    address = urlsplit(url)
+    return refused_at_sight(address.hostname or "", address.port or (443 if address.scheme == "https" else 80))
 
 
 def signature(secret: str, body: bytes, moment: int) -> str:

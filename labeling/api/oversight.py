@@ -13,7 +13,7 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import services
+from labeling import services, webhooks
 from labeling.accounts import earnings, people
 from labeling.api.base import ProjectView, existing, listing, parsed
 from labeling.api.choices import Choice
@@ -70,10 +70,18 @@ class RuleView(ProjectView):
 
 
 class WebhookSerializer(serializers.ModelSerializer):
+    refused_because = serializers.SerializerMethodField(
+        help_text="Why nothing will be sent there, where the address alone tells: it is not on the public internet. "
+        "What only a delivery finds is told beside it."
+    )
+
     class Meta:
         model = Webhook
-        fields = ["id", "url", "secret", "events", "is_active", "created_at"]
+        fields = ["id", "url", "secret", "events", "is_active", "refused_because", "created_at"]
         read_only_fields = ["secret", "created_at"]
+
+    def get_refused_because(self, hook: Webhook) -> str:
+        return webhooks.refused_because(hook.url)
 
 
 class WebhookListView(ProjectView):

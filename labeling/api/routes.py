@@ -49,6 +49,7 @@ def routes(extensions: Sequence[ProjectExtension]) -> list[URLPattern]:
         path("jobs/<uuid:job_id>/cancel/", images.JobCancelView.as_view(), name="api-job-cancel"),
         path(f"{of}tasks/", tasks.TaskListView.as_view(), name="api-tasks"),
         path(f"{of}tasks/change/", tasks.TaskChangeView.as_view(), name="api-tasks-change"),
+        path(f"{of}tasks/box-golds/", tasks.BoxGoldsView.as_view()),
         *_task("tasks/<int:task_id>/"),
         path(f"{of}judgments/", tasks.JudgmentListView.as_view()),
         path(f"{of}judgments/import/", tasks.JudgmentImportView.as_view()),

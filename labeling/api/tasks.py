@@ -81,8 +81,8 @@ class TaskChangeSerializer(serializers.Serializer):
     count = serializers.IntegerField(
         required=False, default=1, min_value=1, max_value=services.MOST_MORE, help_text="Judgments more of each task."
     )
-    question = serializers.CharField(required=False, default="", help_text="Its key; the primary question's labels.")
-    answer = serializers.CharField(required=False, default="", help_text="Only labels that say this.")
+    question = serializers.CharField(required=False, help_text="Its key; the primary question's labels.")
+    answer = serializers.CharField(required=False, help_text="Only labels that say this.")
     final = serializers.BooleanField(
         required=False, default=None, allow_null=True, help_text="Only labels of finished tasks, or of open ones."
     )
@@ -105,7 +105,7 @@ class TaskChangeView(ProjectView):
     def post(self, request: Request, slug: str) -> Response:
         project = self.project(request, slug)
         wishes = parsed(TaskChangeSerializer, request)
-        change, count, key = wishes.pop("change"), wishes.pop("count"), wishes.pop("question")
+        change, count, key = wishes.pop("change"), wishes.pop("count"), wishes.pop("question", "")
         question = project.questions.filter(key=key).first() if key else project.primary_question()
         if question is None:
             raise CrowdtuneError("invalid", _("There is no question %(key)s.") % {"key": repr(key)}, field="question")
@@ -210,6 +210,23 @@ class TaskRetireView(ProjectView):
     def post(self, request: Request, task_id: int) -> Response:
         task = self.task(request, task_id)
         return shown(services.retire_task(task=task, user=request.user), request)
+
+
+class BoxGoldsSerializer(serializers.Serializer):
+    count = serializers.IntegerField(help_text="How many tasks are new gold.")
+
+
+class BoxGoldsView(ProjectView):
+    """Make hidden gold of covered images in the three-stage box workflow: a good and a perturbed box, all boxes and one
+    left out. An image that gave gold gives none again.
+    """
+
+    rights = {"POST": "manage"}
+
+    @extend_schema(operation_id="make_box_golds", tags=["tasks"], request=None, responses=BoxGoldsSerializer)
+    def post(self, request: Request, slug: str) -> Response:
+        made = services.make_box_golds(project=self.project(request, slug), user=request.user)
+        return Response({"count": made})
 
 
 class TaskProvenanceView(ProjectView):

@@ -25,6 +25,7 @@ from django.conf import settings
 
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import MAX_BYTES
+from labeling.text.words import Told
 from labeling.text.words import gettext as _
 
 TIMEOUT = 10.0  # seconds for each step
@@ -40,6 +41,9 @@ FAILURES = (
     httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.UnsupportedProtocol
 )  # fmt: skip
 
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # What Python's tables leave out, the newer ones less: protocol assignments, where a cloud's machines are told about
 # themselves (192.0.0.192), as Azure's are at an address of the public internet; and NAT64 of one's own (RFC 8215).
@@ -64,15 +68,28 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
-def is_allowed(host: str, address: str) -> bool:
-    """Whether who runs the platform allows this name, or this address, wherever it is."""
+def is_allowed(host: str, address: str, port: int) -> bool:
+    """Whether who runs the platform allows this name, or this address, wherever it is, at this port."""
     ip = _unwrapped(address)
-    return any(
-        host.lower().rstrip(".") == entry if isinstance(entry, str) else ip in entry for entry in settings.FETCH_HOSTS
-    )
+    return any(only in {None, port} and _is_in(place, host, ip) for place, only in settings.FETCH_HOSTS)
 
 
-def _unwrapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _opens(host: str, port: int) -> bool:
+    """Whether who runs the platform allows this name, or this address, by a port that is not a usual one."""
+    try:
+        ip = _unwrapped(host)
+    except ValueError:  # a name
+        ip = None
+    return any(only == port and _is_in(place, host, ip) for place, only in settings.FETCH_HOSTS)
+
+
+def _is_in(place: str | _Network, host: str, ip: _Address | None) -> bool:
+    if isinstance(place, str):
+        return host.lower().rstrip(".") == place
+    return ip is not None and ip in place
+
+
+def _unwrapped(address: str) -> _Address:
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv4Address):
         return ip
@@ -186,16 +203,32 @@ def public_address(host: str, port: int) -> str:
     except (OSError, UnicodeError) as error:
         raise FetchRefused("address_unknown", _("The host %(host)s cannot be found.") % {"host": host}) from error
     addresses = [str(entry[4][0]) for entry in found]
-    if not addresses or not all(is_public(one) or is_allowed(host, one) for one in addresses):
-        raise FetchRefused(
-            "address_refused",
-            _(
-                "%(host)s is not on the public internet. "
-                "Whoever runs this platform can allow it by the setting %(setting)s."
-            )
-            % {"host": host, "setting": "FETCH_HOSTS"},
-        )
+    if not addresses or not all(_may_be_asked(host, one, port) for one in addresses):
+        raise FetchRefused("address_refused", _not_public(host))
     return addresses[0]
+
+
+def refused_at_sight(host: str, port: int) -> str:
+    """Why nothing would be sent to this host; nothing where only the addresses of its name could tell, since looking
+    for those takes as long as it takes.
+    """
+    is_here = f".{host.lower().rstrip('.')}".endswith(".localhost")  # RFC 6761, 6.3
+    try:
+        found = socket.getaddrinfo("127.0.0.1" if is_here else host, port, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):  # a name
+        return ""
+    is_fine = all(_may_be_asked(host, str(entry[4][0]), port) for entry in found)
+    return "" if is_fine else str(_not_public(host))
+
+
+def _may_be_asked(host: str, address: str, port: int) -> bool:
+    return is_public(address) or is_allowed(host, address, port)
+
+
+def _not_public(host: str) -> Told:
+    return _(
+        "%(host)s is not on the public internet. Whoever runs this platform can allow it by the setting %(setting)s."
+    ) % {"host": host, "setting": "FETCH_HOSTS"}
 
 
 def fetch(
@@ -279,9 +312,14 @@ def _check_url(url: str) -> None:
         raise FetchRefused("address_refused", _("Only http and https addresses are fetched."))
     if parts.username or parts.password:
         raise FetchRefused("address_refused", _("An address with a name and password in it is not fetched."))
-    if port is not None and port not in PORTS:
+    if port is not None and port not in PORTS and not _opens(parts.hostname, port):
         raise FetchRefused(
-            "address_refused", _("Port %(port)s is not one of %(ports)s.") % {"port": port, "ports": sorted(PORTS)}
+            "address_refused",
+            _(
+                "Port %(port)s is not one of %(ports)s. "
+                "Whoever runs this platform can open it for a host by the setting %(setting)s."
+            )
+            % {"port": port, "ports": ", ".join(map(str, sorted(PORTS))), "setting": "FETCH_HOSTS"},
         )
 
 

@@ -51,10 +51,20 @@ def test_a_list_drops_what_is_empty(monkeypatch):
 def test_hosts_are_names_and_networks(monkeypatch):
     monkeypatch.setenv("HOSTS", "Images.Intern, 10.1.0.0/16,10.2.3.4,fd00::/8, 3d-scans")
     networks = [ipaddress.ip_network(text) for text in ("10.1.0.0/16", "10.2.3.4/32", "fd00::/8")]
-    assert env.hosts("HOSTS") == ["images.intern", *networks, "3d-scans"]
+    places = ["images.intern", *networks, "3d-scans"]
+    assert env.hosts("HOSTS") == [(place, None) for place in places]
 
 
-@pytest.mark.parametrize("raw", ["http://images.intern", "10.1.2.3/16", "10.1.2", "images.intern:80", "*.intern"])
+def test_a_host_may_have_a_port(monkeypatch):
+    monkeypatch.setenv("HOSTS", "Images.Intern:9000,10.1.0.0/16:81,[fd00::1]:9000")
+    networks = [ipaddress.ip_network(text) for text in ("10.1.0.0/16", "fd00::1")]
+    assert env.hosts("HOSTS") == [("images.intern", 9000), (networks[0], 81), (networks[1], 9000)]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ["http://images.intern", "10.1.2.3/16", "10.1.2", "*.intern", "images.intern:0", "images.intern:65536", "a:b"],
+)
 def test_a_host_that_would_never_match_is_refused(monkeypatch, raw):
     monkeypatch.setenv("HOSTS", raw)
     with pytest.raises(env.EnvError, match="HOSTS must list host names"):

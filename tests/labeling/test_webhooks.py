@@ -26,7 +26,7 @@ from django.utils.http import http_date
 from labeling import jobs, services, webhooks
 from labeling.importing import judgments
 from labeling.models import Job, Project, Task, Webhook, WebhookDelivery
-from tests.labeling.conftest import answer, claim, person
+from tests.labeling.conftest import answer, claim, client, person
 
 pytestmark = pytest.mark.django_db
 
@@ -263,10 +263,28 @@ def test_an_address_in_our_own_network_is_never_called(
     assert "public" in row.error
 
 
+@pytest.mark.parametrize(
+    ("url", "is_refused"),
+    [
+        ("http://10.0.0.1/", True), ("http://[::ffff:10.0.0.1]/", True), ("https://[::1]/", True),
+        ("http://localhost:9000/", True), ("http://hooks.localhost./", True), ("http://127.0.0.2:9000/", False),
+        ("http://127.0.0.2:9001/", True), ("https://1.1.1.1/", False), ("https://a.name.that.nobody.looks.up/", False),
+    ],
+)  # fmt: skip
+def test_an_address_that_is_refused_at_sight_is_told_of_at_once(
+    project: Project, settings: Any, url: str, is_refused: bool
+) -> None:
+    settings.FETCH_HOSTS = [(ipaddress.ip_network("127.0.0.2"), 9000)]
+    made = client(project.owner).post(f"/api/v1/projects/{project.slug}/webhooks/", {"url": url})
+    assert made.status_code == 201
+    assert ("FETCH_HOSTS" in made.json()["refused_because"]) == is_refused
+    assert bool(made.json()["refused_because"]) == is_refused
+
+
 def test_an_address_in_our_own_network_that_is_allowed_is_called(
     project: Project, worker: User, hook: Webhook, receiver: Receiver, settings: Any
 ) -> None:
-    settings.FETCH_HOSTS = [ipaddress.ip_network("127.0.0.1")]
+    settings.FETCH_HOSTS = [(ipaddress.ip_network("127.0.0.1"), None)]
     answer(project, worker)
     assert webhooks.deliver_due() == 1
     assert len(receiver.got) == 1

@@ -27,6 +27,7 @@ from labeling.views import shown_once
 from labeling.views.numbers import whole
 from labeling.views.owner.context import context_of, load_project, refusals, still_there
 from labeling.views.owner.settings import refuse
+from labeling.webhooks import refused_because
 
 # How a receiver in Python knows a genuine event: ``signature`` of labeling.webhooks, from the other side.
 CHECK = """import hashlib, hmac
@@ -115,8 +116,10 @@ def _webhooks(request: HttpRequest, project: Project, problem: str = "", of: int
     refused = Count("deliveries", filter=Q(deliveries__state=states.WAITING) & ~Q(deliveries__error=""))
     counts = {"sent": sent, "failed": failed, "waiting": waiting, "refused": refused}
     found = project.webhooks.annotate(**counts).order_by("id")
+    refused_at_sight = {hook.pk: why for hook in found if (why := refused_because(hook.url))}
     last = WebhookDelivery.objects.filter(webhook__project=project).select_related("webhook").order_by("-id")[:20]
     context: dict[str, Any] = {"section": "webhooks", "webhooks": found, "events": EVENTS, "deliveries": last}
+    context["refused_at_sight"] = refused_at_sight
     typed = {"url": request.POST.get("url", "").strip(), "chosen": request.POST.getlist("events")}
     context |= {**typed, "problem": problem, "problem_of": of, "check": CHECK}
     page = context_of(request, project, tab="settings", **context)

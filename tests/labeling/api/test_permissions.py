@@ -93,6 +93,7 @@ CALLS = [
     ("POST", "projects/{slug}/appeals/{appeal}/", "manage"),
     ("GET", "projects/{slug}/earnings/", "manage"),
     ("POST", "projects/{slug}/tasks/change/", "manage"),
+    ("POST", "projects/{slug}/tasks/box-golds/", "manage"),
     ("POST", "projects/{slug}/labels/import/", "manage"),
     ("POST", "projects/{slug}/exports/", "review"),
     ("POST", "projects/{slug}/copy/", "manage"),

@@ -165,8 +165,8 @@ def test_gold_of_a_box_that_is_found_bad_after_all_is_taken_back_and_counts_agai
 def test_gold_is_made_of_covered_images_and_asked_as_hidden_gold(boxes: Project, crowd: list[User]) -> None:
     cover(boxes, crowd)
     labels = figures.agreement(boxes)
-    assert workflow.make_golds(project=boxes) == 4
-    assert workflow.make_golds(project=boxes) == 0
+    address = f"/api/v1/projects/{boxes.slug}/tasks/box-golds/"
+    assert [client(boxes.owner).post(address).json() for _again in range(2)] == [{"count": 4}, {"count": 0}]
     assert figures.agreement(boxes) == labels  # it is no label of an image
     bad = Task.objects.get(stage="quality:gold-bad")
     assert bad.gold.answers == {"good": False}

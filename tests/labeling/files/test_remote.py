@@ -183,12 +183,30 @@ def own_port(server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> in
 def test_an_address_inside_is_fetched_where_its_name_or_network_is_allowed(
     own_port: int, settings: Any, entry: object
 ) -> None:
-    settings.FETCH_HOSTS = [entry]
+    settings.FETCH_HOSTS = [(entry, None)]
     assert fetch(f"http://Images.Intern.:{own_port}/picture") == b"bytes"
 
 
+@pytest.mark.parametrize("entry", ["images.intern", ipaddress.ip_network("127.0.0.1")])
+def test_a_port_that_is_not_a_usual_one_is_opened_for_a_host_and_for_no_other(
+    server: ThreadingHTTPServer, own_port: int, settings: Any, monkeypatch: pytest.MonkeyPatch, entry: Any
+) -> None:
+    monkeypatch.setattr(remote, "PORTS", {80})
+    host = entry if isinstance(entry, str) else "127.0.0.1"
+    settings.FETCH_HOSTS = [(place, None) for place in (entry, "other.intern")]
+    for other in (host, "other.intern"):
+        with pytest.raises(FetchRefused, match="open it for a host by the setting FETCH_HOSTS"):
+            fetch(f"http://{other}:{own_port}/picture")
+    settings.FETCH_HOSTS = [(entry, own_port), ("other.intern", None)]
+    assert fetch(f"http://{host}:{own_port}/picture") == b"bytes"
+    with pytest.raises(FetchRefused, match="Port"):
+        fetch(f"http://other.intern:{own_port}/picture")
+    with pytest.raises(FetchRefused, match="not on the public internet"):
+        fetch(f"http://{host}/picture")
+
+
 def test_what_is_allowed_opens_nothing_else(own_port: int, settings: Any) -> None:
-    settings.FETCH_HOSTS = ["images.intern", ipaddress.ip_network("127.0.0.2/32")]
+    settings.FETCH_HOSTS = [("images.intern", None), (ipaddress.ip_network("127.0.0.2/32"), None)]
     for host in ("127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1", "more.images.intern", "127.0.0.3"):
         with pytest.raises(FetchRefused, match="FETCH_HOSTS"):
             fetch(f"http://{host}:{own_port}/picture")
@@ -197,7 +215,7 @@ def test_what_is_allowed_opens_nothing_else(own_port: int, settings: Any) -> Non
 
 
 def test_a_redirect_from_what_is_allowed_to_what_is_not_is_refused(own_port: int, settings: Any) -> None:
-    settings.FETCH_HOSTS = ["images.intern"]
+    settings.FETCH_HOSTS = [("images.intern", None)]
     with pytest.raises(FetchRefused, match="public"):
         fetch(f"http://images.intern:{own_port}/moved")
 
@@ -205,7 +223,7 @@ def test_a_redirect_from_what_is_allowed_to_what_is_not_is_refused(own_port: int
 def test_a_host_that_does_not_answer_is_not_asked_for_ever_and_another_one_is(
     own_port: int, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.FETCH_HOSTS = ["images.intern", "other.intern"]
+    settings.FETCH_HOSTS = [("images.intern", None), ("other.intern", None)]
     monkeypatch.setattr(remote, "TIMEOUT", 0.2)
     monkeypatch.setattr(remote, "SILENCES", 2)
     hosts = remote.Hosts()
@@ -221,7 +239,7 @@ def test_a_host_that_does_not_answer_is_not_asked_for_ever_and_another_one_is(
 def test_what_fails_for_a_moment_is_asked_for_again_but_not_of_a_host_that_never_answers(
     own_port: int, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.FETCH_HOSTS = ["images.intern"]
+    settings.FETCH_HOSTS = [("images.intern", None)]
     monkeypatch.setattr(remote, "SILENCES", 2)
     monkeypatch.setattr(Handler, "asked", Counter())
     hosts, top = remote.Hosts(), f"http://images.intern:{own_port}"

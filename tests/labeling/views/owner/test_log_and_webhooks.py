@@ -35,6 +35,14 @@ def test_a_webhook_whose_program_fails_is_no_good_one_and_the_page_says_when_it_
     assert "from now" not in text(in_hindi)
 
 
+def test_the_page_tells_at_once_of_an_address_where_nothing_will_be_sent(project: Project, owning: Client) -> None:
+    address = f"/projects/{project.slug}/settings/webhooks/"
+    page = owning.post(address, {"url": "http://192.168.1.7/told"}, follow=True)
+    assert "Nothing will be sent there: 192.168.1.7 is not on the public internet." in text(page)
+    owning.post(address, {"url": "https://hooks.example/told"})
+    assert text(owning.get(address)).count("Nothing will be sent") == 1
+
+
 def test_the_check_of_a_signature_that_the_page_shows_is_right() -> None:
     shown: dict[str, Any] = {}
     exec(oversight.CHECK, shown)  # as whoever copies it
