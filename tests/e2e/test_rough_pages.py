@@ -106,8 +106,9 @@ def test_files_of_no_use_are_told_and_a_second_choice_is_not_cut_off(visit, make
     happened(page, lambda: len(held) == 2)
     held[0].request.response().finished()
     page.wait_for_timeout(500)  # in which the page stays
-    with page.expect_navigation():
-        held[1].continue_()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    held[1].continue_()
+    expect(page.get_by_role("dialog")).to_be_hidden()
     assert Job.objects.filter(project=project, kind="import_images").count() == 2
 
 

@@ -77,13 +77,14 @@ def titles_of(runs: Iterable[TrainingRun]) -> dict[str, str]:
 
 
 def _now(project: Project) -> dict[str, Any]:
-    """The live run, or when the next is due; and ``measured``, the newest version with figures on the same images."""
+    """The champion; the live run, or when the next is due; and ``measured``, the newest version with figures on the
+    same images."""
     champion, measured = champions.champion_and_measured(project)
+    found = {"champion": champion, "measured": measured}
     run = TrainingRun.objects.live().filter(project=project).first()
-    if run is not None:
-        plotted = {"loss": plots.loss_curve(run), "accuracy": plots.accuracy_curve(run)}
-        return {"run": run, "measured": measured, **plotted}
-    return {"decision": services.recent_decision(project), "champion": champion, "measured": measured}
+    if run is None:
+        return {**found, "decision": services.recent_decision(project)}
+    return {**found, "run": run, "loss": plots.loss_curve(run), "accuracy": plots.accuracy_curve(run)}
 
 
 @login_required
@@ -91,11 +92,10 @@ def summary(request: HttpRequest, slug: str) -> HttpResponse:
     """A fragment for the overview: the champion, how good each version is, and the next run."""
     project = load_project(request, slug, "review")
     versions = newest_versions(project)
-    context = {"project": project, **progress_of(versions), **_now(project)}
-    champion = champions.champion_of(project)
-    suspects = labels.uncorrected(champion).filter(sent_at=None).count() if champion else 0
-    context |= {"champion": champion, "suspects": suspects, "latest": versions[-1] if versions else None}
-    return render(request, "training/_summary.html", context)
+    now = _now(project)
+    suspects = labels.uncorrected(now["champion"]).filter(sent_at=None).count() if now["champion"] else 0
+    context = {"suspects": suspects, "latest": versions[-1] if versions else None, **progress_of(versions), **now}
+    return render(request, "training/_summary.html", {"project": project, **context})
 
 
 def newest_versions(project: Project) -> list[ModelVersion]:

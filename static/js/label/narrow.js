@@ -6,10 +6,15 @@ const CHOICES = ".choices > .choice, .box-categories > .chip-choice";
 export function narrow(field, root) {
   const parts = [...root.querySelectorAll(CHOICES)];
   const isChosen = (part) => part.querySelector("input").checked;
+  const none = Object.assign(document.createElement("p"), { className: "empty-search", role: "status" });
+  parts[0].parentElement.after(none);
 
   function show() {
     const wanted = field.value.trim().toLocaleLowerCase();
-    for (const part of parts) part.hidden = Boolean(wanted) && !isChosen(part) && !part.textContent.toLocaleLowerCase().includes(wanted);
+    const found = parts.filter((part) => part.textContent.toLocaleLowerCase().includes(wanted));
+    for (const part of parts) part.hidden = !found.includes(part) && !isChosen(part);
+    const told = found.length ? "" : field.dataset.empty;
+    if (none.textContent !== told) none.textContent = told; // told once, not with each letter
   }
   function whole() {
     field.value = "";
