@@ -150,6 +150,11 @@ def test_the_serving_page_gives_snippets_and_a_key_that_works_until_it_is_revoke
     axe(page)
     fits(page)
 
+    page.get_by_role("button", name="CSV, for a spreadsheet").click()
+    expect(page.get_by_role("heading", name="Answers")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    page.go_back()
+
     keys = page.get_by_role("region", name="API keys")
     keys.get_by_text("Make a key").click()
     keys.get_by_label("Name").fill("site")
