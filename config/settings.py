@@ -265,6 +265,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "JobState": "labeling.models.job.Job.State",
         "TaskState": "labeling.models.task.Task.State",
+        "AppealStateEnum": "labeling.models.worker.Appeal.State",
         "Role": "labeling.models.worker.Role",
         "AddedRole": "labeling.accounts.permissions.GIVEN",
         "LabelsAs": "labeling.importing.labels.LABELS_AS",

@@ -18,6 +18,7 @@ from labeling.accounts import earnings, people
 from labeling.api.base import ProjectView, existing, listing, parsed
 from labeling.api.choices import Choice
 from labeling.models import Appeal, AuditEntry, Project, Rule, Webhook, WebhookDelivery
+from labeling.services.oversight import MOST_WINDOW
 from labeling.tables import as_csv
 from labeling.text.cells import plain
 
@@ -30,6 +31,7 @@ class RuleSerializer(serializers.ModelSerializer):
     class Meta:
         model = Rule
         fields = ["id", *services.RULE_FIELDS]
+        extra_kwargs = {"window": {"min_value": 1, "max_value": MOST_WINDOW}}
 
 
 class RuleListView(ProjectView):

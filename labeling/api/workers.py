@@ -19,7 +19,7 @@ from labeling import services
 from labeling.accounts import people, permissions
 from labeling.api.base import ProjectView, link, listing, parsed
 from labeling.api.choices import Choice, FilterSet
-from labeling.models import Membership, Project, Role
+from labeling.models import Appeal, Membership, Project, Role
 
 
 class WorkerSerializer(serializers.ModelSerializer):
@@ -37,11 +37,23 @@ class WorkerSerializer(serializers.ModelSerializer):
         return people.name_of(member.user)
 
 
+class OwnAppealSerializer(serializers.ModelSerializer):
+    """What a worker has said against a pause, and what was answered."""
+
+    class Meta:
+        model = Appeal
+        fields = read_only_fields = ["id", "text", "state", "answer", "created_at", "decided_at"]
+
+
 class StandingSerializer(WorkerSerializer):
     """A worker's own record: without the count of gold, which would tell after each answer whether it was one."""
 
+    appeal = OwnAppealSerializer(
+        source="last_appeal", read_only=True, allow_null=True, help_text="Your last one; null before the first."
+    )
+
     class Meta(WorkerSerializer.Meta):
-        fields = [name for name in WorkerSerializer.Meta.fields if not name.startswith("gold_")]
+        fields = [*(name for name in WorkerSerializer.Meta.fields if not name.startswith("gold_")), "appeal"]
 
 
 class NewWorkerSerializer(serializers.Serializer):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -88,6 +88,11 @@ def _files(done: int, total: int | None) -> str:
     if total:
         return _("%(done)s of %(total)s files") % {"done": done, "total": total}
     return _("%(done)s files") % {"done": done}
+
+
+def _name_in(gold: Mapping[str, Any], item: sources.Item) -> str:
+    """The file's name, or the whole address or key that it came from, where ``gold`` knows it by that."""
+    return item.where if item.where and marking.key_of(gold, item.where) else item.name
 
 
 def _report_gold(arguments: dict[str, Any], report: Report) -> None:
@@ -193,9 +198,10 @@ def _write(
         for tell in IMPORTED_AGAIN:
             tell(there)
     if gold := arguments.get("gold"):
-        came = {marking.key_of(gold, one.item.name) for one in ready} - {None}
+        names = [_name_in(gold, one.item) for one in ready]
+        came = {marking.key_of(gold, name) for name in names} - {None}
         report.result["gold_files"] = [*{*report.result.get("gold_files", ()), *came}]
-        files = [(one.item.name, one.image.sha256) for one in ready if one.image is not None]
+        files = [(name, one.image.sha256) for name, one in zip(names, ready, strict=True) if one.image is not None]
         marking.mark_by_name(project=project, files=files, gold=gold, report=report.error)
     if "manifest" in arguments:
         told = [(one.item, one.image.sha256) for one in ready if one.image is not None]

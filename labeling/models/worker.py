@@ -63,6 +63,10 @@ class Membership(models.Model):
         return f"user {self.user_id}, project {self.project_id}: {self.get_role_display()}"
 
     @property
+    def last_appeal(self) -> Appeal | None:
+        return self.appeals.order_by("-id").first()
+
+    @property
     def days_in_a_row(self) -> int:
         """The streak that goes on; 0 after a day without an answer, though the row keeps what it was."""
         yesterday = days.today() - timedelta(days=1)

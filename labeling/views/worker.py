@@ -30,7 +30,7 @@ from labeling.collecting import rightness
 from labeling.collecting.leases import Lease
 from labeling.collecting.phases import BEFORE_WORK, golds_before_work, place_in_phase, test_share
 from labeling.errors import CrowdtuneError
-from labeling.models import Appeal, Membership, Project
+from labeling.models import Membership, Project
 from labeling.services.judging import feedback
 from labeling.surveys import asked_in, survey, tongues
 from labeling.surveys.asked_in import language_of, of_answer
@@ -179,13 +179,9 @@ def _nothing(request: HttpRequest, project: Project, member: Membership) -> Http
     return render(request, "labeling/nothing.html", context)
 
 
-def last_appeal(member: Membership) -> Appeal | None:
-    return member.appeals.order_by("-id").first()
-
-
 def _refused(request: HttpRequest, project: Project, member: Membership, refusal: CrowdtuneError) -> HttpResponse:
     """A test that was not passed, or a pause, of the project or of the worker; the worker may appeal."""
-    context = {"project": project, "member": member, "refusal": refusal, "appeal": last_appeal(member)}
+    context = {"project": project, "member": member, "refusal": refusal, "appeal": member.last_appeal}
     if member.phase == Membership.Phase.FAILED:
         return render(request, "labeling/failed.html", {**context, "share": test_share(project, member.user_id)})
     return render(request, "labeling/paused.html", context, status=200 if member.is_paused else refusal.status)

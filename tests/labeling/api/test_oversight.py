@@ -132,6 +132,11 @@ def test_a_paused_worker_appeals_and_goes_on(project: Project, owner: User, work
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "worker_paused")
     appeal = api.post(f"{API}/{project.slug}/appeals/", {"text": "I know these animals."})
     assert appeal.status_code == 201
+    decided = {"accept": False, "answer": "They are taken from a book."}
+    assert client(owner).post(f"{API}/{project.slug}/appeals/{appeal.json()['id']}/", decided).status_code == 200
+    told = api.get(f"{API}/{project.slug}/standing/").json()["appeal"]
+    assert (told["state"], told["text"], told["answer"]) == ("rejected", "I know these animals.", decided["answer"])
+    appeal = api.post(f"{API}/{project.slug}/appeals/", {"text": "I know them from the sea."})
     verdict = client(owner).post(f"{API}/{project.slug}/appeals/{appeal.json()['id']}/", {"accept": True})
     assert verdict.json()["state"] == "accepted"
     assert api.post(f"{API}/{project.slug}/assignments/").status_code == 201

@@ -21,7 +21,7 @@ from labeling import jobs, services
 from labeling.errors import CrowdtuneError
 from labeling.importing import bucket, ingest
 from labeling.jobs import Report
-from labeling.models import Image, Job, Project
+from labeling.models import Gold, Image, Job, Project
 from tests.labeling.conftest import client, picture
 from tests.labeling.importing.conftest import Import
 
@@ -56,6 +56,15 @@ def test_all_pictures_under_the_prefix_come_in_and_the_others_are_told(
         "pets/broken.png": "not_an_image",
         "pets/film.mp4": "not_an_image",
     }
+
+
+def test_gold_of_a_bucket_is_found_by_the_key_that_refusals_name_and_by_the_files_name(
+    photos: Any, bring: Import, empty: Project
+) -> None:
+    job = bring(s3="s3://photos/pets/", gold={"pets/a.png": "cat", "b.png": "dog"})
+    assert "unknown_image" not in {row["code"] for row in job.errors}
+    known = Gold.objects.values_list("task__image__name", "answers__category")
+    assert dict(known) == {"a.png": "cat", "more/b.png": "dog"}
 
 
 def test_of_a_bucket_is_told_how_many_files_came_and_no_share(

@@ -40,6 +40,7 @@ def test_a_project_takes_so_many_rules_and_webhooks_and_no_more(
         ("threshold", {"threshold": -0.1}), ("threshold", {"measure": "agreement", "threshold": 1.1}),
         ("value", {"action": "weight"}), ("value", {"action": "weight", "value": 1.5}),
         ("value", {"action": "overlap"}), ("value", {"action": "overlap", "value": 0}),
+        ("value", {"action": "overlap", "value": 1.5}),
     ],
 )  # fmt: skip
 def test_a_rule_that_makes_no_sense_is_refused_by_its_field(
