@@ -273,15 +273,24 @@ class UndoSerializer(serializers.Serializer):
     answers = serializers.DictField()
 
 
+class WhichSerializer(serializers.Serializer):
+    assignment = serializers.UUIDField(
+        required=False,
+        help_text="The assignment whose answer is taken back. With it a repeated call takes back no second answer: it "
+        "gets the same one again. Left out, it is the last answer.",
+    )
+
+
 class UndoView(ProjectView):
     """Take your last answer back: its task is leased to you again. Then the one before it, ten in a row at most."""
 
     rights = {"POST": "label"}
 
-    @extend_schema(operation_id="undo_judgment", tags=["labeling"], request=None, responses=UndoSerializer)
+    @extend_schema(operation_id="undo_judgment", tags=["labeling"], request=WhichSerializer, responses=UndoSerializer)
     def post(self, request: Request, slug: str) -> Response:
         project = self.project(request, slug)
-        assignment, answers = services.undo_last(project=project, worker=request.user)
+        which = parsed(WhichSerializer, request).get("assignment")
+        assignment, answers = services.undo_last(project=project, worker=request.user, assignment_id=which)
         lease = services.find_lease(project=project, worker=request.user, assignment_id=assignment.pk)
         if lease is None:
             raise no_assignment()

@@ -259,8 +259,13 @@ def feedback(*, judgment: Judgment) -> dict[str, Any] | None:
     return {"right": rightness.is_right(judgment.answers, known), "expected": known, "explanation": gold.explanation}
 
 
-def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, Any]]:
+def undo_last(
+    *, project: Project, worker: Any, assignment_id: uuid.UUID | None = None
+) -> tuple[Assignment, dict[str, Any]]:
     """Withdraw the worker's last judgment and lease its task again; then the one before it, so far back as MOST_UNDONE.
+
+    With ``assignment_id`` it is the judgment of that assignment; when it is withdrawn already, as by a try whose reply
+    was lost, its task comes again and nothing else is taken back.
 
     Returns:
         The new lease, and the answers that were withdrawn.
@@ -274,24 +279,41 @@ def undo_last(*, project: Project, worker: Any) -> tuple[Assignment, dict[str, A
         raise _nothing()
     refuse_paused(project, member)
     with transaction.atomic():
-        said = Judgment.objects.select_related("task", "assignment").filter(
-            project=project, worker_id=worker.pk, source="worker"
-        )
-        last = next((given for given in said.order_by("-id")[:MOST_UNDONE] if given.withdrawn_at is None), None)
-        if last is None or last.assignment is None or _taught(last):
-            raise _nothing()
+        last = _to_undo(project, worker, assignment_id)
         if project.in_stages:
             tasks.hold(images=[last.task.image_id], project_id=project.pk)
         task = Task.objects.select_for_update().filter(pk=last.task_id).first()
         # Looked at again under the lock, which comes before judgments: another tab may have taken it back meanwhile.
         if task is None or not Judgment.objects.filter(pk=last.pk, withdrawn_at=None).exists():
-            raise _nothing()
+            return _held_again(last, assignment_id), last.answers
         lease = _withdraw(last, task, project)
         _reopen_after_withdrawal(task)
         if not statements.count(project_id=project.pk, judgments=-1, price=-last.price) and project.is_spent:
             # Who takes the last of a budget back may never answer again; who does in time opens and closes nothing.
             reopen_affordable.send_with_options(args=(project.pk,), delay=project.lease_seconds * 1000)
     return lease, last.answers
+
+
+def _to_undo(project: Project, worker: Any, assignment_id: uuid.UUID | None) -> Judgment:
+    """The judgment that was named, withdrawn or not; else the last that is not."""
+    said = Judgment.objects.select_related("task", "assignment").filter(
+        project=project, worker_id=worker.pk, source="worker"
+    )
+    for given in said.order_by("-id")[:MOST_UNDONE]:
+        if given.withdrawn_at is None if assignment_id is None else given.assignment_id == assignment_id:
+            if given.assignment is None or _taught(given):
+                break
+            return given
+    raise _nothing()
+
+
+def _held_again(judgment: Judgment, assignment_id: uuid.UUID | None) -> Assignment:
+    """The lease by which a task that was named and taken back before is held, unless it was answered anew since."""
+    held = Assignment.objects.filter(task=judgment.task_id, worker_id=judgment.worker_id)
+    lease = held.select_related("task__image", "task__project").order_by("-expires_at").first()
+    if assignment_id is None or lease is None or lease.state not in {State.LEASED, State.EXPIRED}:
+        raise _nothing()
+    return lease
 
 
 def _nothing() -> CrowdtuneError:

@@ -130,9 +130,11 @@ def own_progress(project: Project, member: Membership) -> dict[str, int]:
     return {"done": done, "total": max(project.image_count + member.deleted_count, done, 1)}
 
 
-def _lately_counted(member: Membership) -> list[str]:
-    """The assignments whose answers :func:`own_progress` counts, as far back as an outbox may wait."""
-    judgments = Judgment.objects.filter(worker=member.user_id, project=member.project_id, withdrawn_at=None)
+def lately_counted(member: Membership) -> list[str]:
+    """The assignments whose answers :func:`own_progress` counts, last first, as far back as an outbox may wait."""
+    judgments = Judgment.objects.filter(
+        worker=member.user_id, project=member.project_id, source="worker", withdrawn_at=None
+    )
     return [str(pk) for pk in judgments.order_by("-id").values_list("assignment_id", flat=True)[:MOST]]
 
 
@@ -154,7 +156,7 @@ def client_data(
         "signature": signature(lease),
         "questions": [question.public() for question in asked.at(lease.stage)],
         "answers": given or {},
-        "counted": _lately_counted(member),
+        "counted": lately_counted(member),
         "warning": member.warning,
         "can_undo": member.judgment_count > 0,
         "gap_cap": GAP_CAP,

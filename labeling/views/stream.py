@@ -19,7 +19,7 @@ from labeling.text.words import gettext as _
 from labeling.views import asking
 from labeling.views.numbers import whole
 from labeling.views.showing import task_data
-from labeling.views.worker import project_to_label
+from labeling.views.worker import project_to_label, which_answer
 
 
 @login_required
@@ -44,10 +44,14 @@ def next_tasks(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_POST
 def undo(request: HttpRequest, slug: str) -> HttpResponse:
-    """Take the last answer back -> ``{"task": …, "answers": …, "names": …}``: what was chosen, by its name, too."""
+    """``{"assignment": …}``, or nothing for the last answer -> ``{"task": …, "answers": …, "names": …}``.
+
+    What was chosen is told by its name, too.
+    """
     project = project_to_label(request, slug)
     try:
-        assignment, given = services.undo_last(project=project, worker=request.user)
+        which = which_answer(_body(request).get("assignment"))
+        assignment, given = services.undo_last(project=project, worker=request.user, assignment_id=which)
     except CrowdtuneError as refusal:
         return _refused(refusal)
     lease = services.find_lease(project=project, worker=request.user, assignment_id=assignment.pk)

@@ -38,7 +38,7 @@ from labeling.surveys.guide import guide_of
 from labeling.surveys.survey import Asked, Survey
 from labeling.views import asking, noscript
 from labeling.views.numbers import whole
-from labeling.views.showing import client_data, drawn, marks, outbox_data, own_progress, task_data
+from labeling.views.showing import client_data, drawn, lately_counted, marks, outbox_data, own_progress, task_data
 
 MOST_OTHERS = 500  # projects that a person could join, on one page
 SKIP_REASONS = {
@@ -174,6 +174,7 @@ def _nothing(request: HttpRequest, project: Project, member: Membership) -> Http
         "member": member,
         "manages": may(request.user, project, "manage"),
         "waits": project.retired_count < project.task_count and not project.is_spent,
+        "last_answer": next(iter(lately_counted(member)), ""),
         "client": {"user": member.user_id, "claim": reverse("label-next", args=[project.slug])},
     }
     return render(request, "labeling/nothing.html", context)
@@ -274,9 +275,18 @@ def _act(request: HttpRequest, project: Project, member: Membership) -> HttpResp
 
 
 def _undo(request: HttpRequest, project: Project) -> HttpResponse:
-    lease, given = services.undo_last(project=project, worker=request.user)
+    which = which_answer(request.POST["undo"])
+    lease, given = services.undo_last(project=project, worker=request.user, assignment_id=which)
     request.session[f"undone:{lease.pk}"] = given
     return redirect("label-project", slug=project.slug)
+
+
+def which_answer(named: Any) -> uuid.UUID | None:
+    """The assignment whose answer a page takes back, so that a second try takes back no second one; None for the last."""
+    try:
+        return uuid.UUID(str(named))
+    except ValueError:
+        return None
 
 
 def _answer(request: HttpRequest, project: Project, member: Membership, assignment_id: uuid.UUID) -> HttpResponse:

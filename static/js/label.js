@@ -31,6 +31,7 @@ const words = client.words;
 const clock = new Clock({ cap: client.gap_cap });
 const form = new Form(document.getElementById("questions"), client.questions, { words });
 const history = [];
+const given = [...client.counted].reverse(); // assignments whose answers an undo takes back, the last first
 let current = null; // the assignment on the screen
 const AHEAD = 2; // tasks leased and loaded before they are needed
 const KEPT = 10; // answered tasks that an undo shows again without a wait
@@ -56,6 +57,7 @@ const outbox = new Outbox(client, {
   onChange: (state) => tell(page.sync, state, words),
   onRefused: (item, message) => {
     gone.delete(item.task);
+    forget(item.id);
     if (item.answers) count(-1);
     toast(message, "bad", 8);
   },
@@ -278,6 +280,7 @@ function send(answers) {
   history.push({ task: current, answers });
   // Older ones come back from the server, so that their images need not stay in memory.
   if (history.length > KEPT) history.shift();
+  given.push(current.id);
   gone.add(current.task);
   outbox.push({ id: current.id, task: current.task, answers, seconds, language: client.language });
   count(1);
@@ -316,9 +319,11 @@ async function undo() {
     restored ??= await takeBack();
   } catch (error) {
     busy = !current;
+    if (error.code === "nothing_to_undo") given.pop();
     toast(error instanceof Refusal ? error.message : words.offline, "warn");
     return;
   }
+  given.pop();
   if (last?.task.task === restored.task.task) {
     history.pop();
     restored.task.element ??= last.task.element; // it is there already
@@ -338,13 +343,19 @@ function standing({ given = {} }) {
   return Object.keys(answers).length ? answers : given;
 }
 
-/* The answer is on the server already: withdraw it there. */
+/* The answer is on the server already: withdraw it there. Named, since a try whose reply was lost is made again: it would
+   take back the answer before. */
 async function takeBack() {
   if (!(await outbox.drained(5000))) throw new Error("the answer to take back has not arrived yet");
-  const restored = await call("POST", client.undo, {});
+  const restored = await call("POST", client.undo, { assignment: given.at(-1) });
   if (restored.task.signature !== client.signature) return leave();
   lasting(restored.task);
   return restored;
+}
+
+/* The server did not take that answer, so there is none to take back. */
+function forget(id) {
+  if (given.includes(id)) given.splice(given.indexOf(id), 1);
 }
 
 function skip(reason) {
@@ -439,7 +450,9 @@ async function start() {
   }
   // Of an earlier visit, on their way still; the server may have one whose reply was lost.
   const waiting = outbox.items();
-  count(waiting.filter((item) => item.answers && !client.counted.includes(item.id)).length);
+  const uncounted = waiting.filter((item) => item.answers && !client.counted.includes(item.id));
+  count(uncounted.length);
+  given.push(...uncounted.map(({ id }) => id));
   const first = lasting({ ...client.task, element: document.getElementById("image") });
   if (waiting.some((item) => item.id === first.id || item.task === first.task)) gone.add(first.task);
   outbox.flush();

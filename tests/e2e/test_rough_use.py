@@ -147,6 +147,29 @@ def test_a_correction_after_a_lost_reply_is_the_one_that_counts(visit, make_proj
     assert [row.answers["animal"] for row in stored(project, 1)] == ["dog"]
 
 
+def test_an_undo_whose_reply_is_lost_takes_back_one_answer(visit, make_project, join, worker):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
+    join(project, worker)
+    page = visit("/label/", user=worker, watch=False)
+    lost = lose_first_reply(page, "**/undo/")
+    page.goto(f"/label/{project.slug}/")
+    ready(page)
+    loaded_ahead(page, 2)
+    for key in "12":
+        last = shown(page)
+        page.keyboard.press(key)
+        moved_on(page, last)
+        ready(page)
+    stored(project, 2)
+    page.keyboard.press("u")
+    expect(page.locator("#toasts .toast")).to_be_visible()
+    assert lost == [200]
+    page.keyboard.press("u")
+    expect(page.locator("#image")).to_have_attribute("src", last)
+    expect(page.locator(".choice[aria-pressed=true]")).to_contain_text("dog")
+    assert [row.answers["animal"] for row in stored(project, 1)] == ["cat"]
+
+
 def test_who_is_signed_out_is_told_so_and_loses_nothing(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=6)
     page = start(project, watch=False)

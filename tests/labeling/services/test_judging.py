@@ -129,6 +129,22 @@ def test_undo_goes_on_to_the_answer_before(make_project: Callable[..., Project],
     assert (lease.task_id, answers) == (given[1].task_id, {"category": "dog"})
 
 
+def test_an_undo_that_names_its_answer_takes_back_no_second_one(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=3, judgments_min=1, access="open")
+    first, second = answer(project, worker), answer(project, worker, "dog")
+    named = {"project": project, "worker": worker, "assignment_id": second.assignment_id}
+    leases = [services.undo_last(**named) for _ in range(2)]
+    assert [answers for _lease, answers in leases] == [{"category": "dog"}] * 2
+    assert leases[0][0].pk == leases[1][0].pk
+    assert Judgment.objects.get(withdrawn_at=None).pk == first.pk
+    services.submit_judgment(assignment_id=leases[0][0].pk, worker=worker, answers={"category": "cat"})
+    with pytest.raises(CrowdtuneError, match="no answer left"):
+        services.undo_last(**named)
+    assert Judgment.objects.filter(withdrawn_at=None).count() == 2
+
+
 def test_undo_goes_back_so_far_and_no_further(
     make_project: Callable[..., Project], worker: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from labeling.models import Project
+from labeling.models import Judgment, Project
+from tests.labeling.conftest import answer
 
 pytestmark = pytest.mark.django_db
 
@@ -28,3 +29,16 @@ def test_the_refusal_is_in_the_readers_language(project: Project, worker: User) 
     client.force_login(worker)
     answer = client.post(f"/label/{project.slug}/next/", "[]", content_type="application/json")
     assert answer.json()["error"]["message"] == "JSON ऑब्जेक्ट चाहिए था।"
+
+
+def test_an_undo_that_comes_twice_takes_back_one_answer_by_page_form_and_api(project: Project, worker: User) -> None:
+    client = Client()
+    client.force_login(worker)
+    given = [str(answer(project, worker).assignment_id) for _ in range(2)]
+    page = client.get(f"/label/{project.slug}/").content.decode()
+    assert f'name="undo" value="{given[1]}"' in page
+    undo = {"assignment": given[1]}
+    for address in (f"/label/{project.slug}/undo/", f"/api/v1/projects/{project.slug}/judgments/undo/"):
+        assert client.post(address, undo, content_type="application/json").status_code == 200
+    client.post(f"/label/{project.slug}/", {"undo": given[1]})
+    assert str(Judgment.objects.get(withdrawn_at=None).assignment_id) == given[0]
