@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -206,13 +208,17 @@ def test_the_ends_of_a_scale_stand_below_its_steps(make_project, start):
     expect(page.get_by_role("group", name="How good?")).to_have_accessible_description("1: bad 7: good")
 
 
-@pytest.mark.parametrize(("least", "window"), [(0, (360, 740)), (4, (740, 360))])
-def test_the_steps_of_a_scale_stand_in_one_row_of_a_phone(make_project, start, fits, least, window):
+@pytest.mark.parametrize(("least", "window"), [(0, (360, 740)), (4, (740, 360)), (4, (360, 740))])
+def test_the_steps_of_a_scale_are_large_enough_for_a_finger(make_project, start, fits, least, window):
     options = {"least": least, "most": 10, "labels": ["bad", "good"]}
     rate = {"key": "rate", "kind": "rating", "prompt": "How good?", "required": True, "options": options}
     page = start(make_project(questions=[rate, COUNT]), width=window[0], height=window[1], touch=True)
-    tops = page.locator(".scale .choice").evaluate_all("all => all.map((one) => one.getBoundingClientRect().top)")
-    assert (len(tops), len(set(tops))) == (11 - least, 1)
+    steps = page.locator(".scale .choice").evaluate_all(
+        "all => all.map((one) => one.getBoundingClientRect()).map(({ top, width }) => [top, width])"
+    )
+    rows = Counter(top for top, _width in steps)
+    assert list(rows.values()) == {(0, 360): [6, 5], (4, 740): [4, 3], (4, 360): [7]}[least, window[0]]
+    assert min(width for _top, width in steps) >= 40
     fits(page)
 
 

@@ -37,7 +37,7 @@ function pointed(event) {
 }
 
 class Field {
-  #whole = () => {}; // shows all choices again, where a search has hidden some
+  #narrowed = null; // a search among many choices
   #typed; // fields to write in, which say by themselves that they are wrong
 
   constructor(root, question) {
@@ -54,7 +54,7 @@ class Field {
     this.#typed = root.querySelectorAll("textarea, .combo > input, input[type=number]:not(table *)");
     this.#exclusive();
     const search = root.querySelector("[data-narrow]");
-    if (search) this.#whole = narrow(search, root);
+    if (search) this.#narrowed = narrow(search, root);
     if (question.kind === "text") this.#unbound(root.querySelector("textarea"));
     if (question.kind === "number" && !question.options?.whole) root.addEventListener("beforeinput", pointed);
   }
@@ -99,7 +99,7 @@ class Field {
   }
 
   set(value) {
-    this.#whole();
+    this.#narrowed?.whole();
     for (const input of this.root.querySelectorAll("input:is([type=radio], [type=checkbox])")) {
       if (!this.#isOfNextBox(input)) input.checked = false;
     }
@@ -141,6 +141,10 @@ class Field {
     if (amount < (least ?? -Infinity)) return words.at_least.replace("%s", least);
     if (amount > (most ?? Infinity)) return words.at_most.replace("%s", most);
     return "";
+  }
+
+  tellChosen() {
+    this.#narrowed?.tell();
   }
 
   say(problem) {
@@ -197,6 +201,7 @@ export class Form {
       const shown = holds(field.question.show_if, answers);
       field.root.hidden = !shown;
       field.boxes?.ask();
+      field.tellChosen();
       if (!shown) continue;
       const value = field.value();
       if (value !== null) {

@@ -1,8 +1,10 @@
 /* A search above many choices, of which those that do not match are hidden; one that is chosen stays in sight. Enter takes
-   the first that is left. */
+   the first that is left. What is ticked stands beside the search, too, where a press takes it out again. */
+import { icon } from "../toast.js";
+
 const CHOICES = ".choices > .choice, .box-categories > .chip-choice";
 
-/* `field`: the search. Returns what shows all of them again. */
+/* `field`: the search. Returns what shows all of them again, and what tells which are ticked. */
 export function narrow(field, root) {
   const parts = [...root.querySelectorAll(CHOICES)];
   const isChosen = (part) => part.querySelector("input").checked;
@@ -35,5 +37,25 @@ export function narrow(field, root) {
     }
     whole();
   });
-  return whole;
+  return { whole, tell: () => tell(root.querySelector(".chosen"), parts.filter(isChosen), field) };
+}
+
+function tell(list, parts, field) {
+  if (!list) return; // of boxes: one category is chosen, and stands first
+  list.replaceChildren(...parts.map((part, at) => {
+    const button = document.createElement("button");
+    const remove = document.createElement("span");
+    Object.assign(button, { type: "button", className: "button small" });
+    Object.assign(remove, { className: "visually-hidden", textContent: ` ${list.dataset.remove}` });
+    button.append(part.querySelector(".name").cloneNode(true), remove, icon("x"));
+    button.addEventListener("click", () => {
+      part.querySelector("input").click();
+      const left = list.querySelectorAll("button");
+      (left[at] ?? [...left].at(-1) ?? field).focus();
+    });
+    const item = document.createElement("li");
+    item.append(button);
+    return item;
+  }));
+  list.hidden = !parts.length;
 }
