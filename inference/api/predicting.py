@@ -41,6 +41,10 @@ STICKY = OpenApiParameter(
     "X-Sticky-Key", str, OpenApiParameter.HEADER,
     description="While a challenger takes a share of the traffic, requests with the same text meet the same version.",
 )  # fmt: skip
+TOP_K = OpenApiParameter(
+    "top_k", {"type": "integer", "minimum": 1, "maximum": inputs.MAX_TOP_K},
+    description="As in the body, which comes first where both tell it.",
+)  # fmt: skip
 MOST_BYTES = 4 * MAX_BYTES  # of one request, its base64 and boundaries included
 
 
@@ -52,7 +56,7 @@ class PredictView(APIView):
     @extend_schema(
         operation_id="predict",
         tags=["predict"],
-        parameters=[STICKY],
+        parameters=[STICKY, TOP_K],
         request={"multipart/form-data": PredictFilesSerializer, "application/json": PredictJsonSerializer},
         responses={200: PredictAnswerSerializer} | ANSWERING,
     )
@@ -112,8 +116,11 @@ def read_inputs(request: Request, project: Project, *, only: bool = False) -> in
         raise CrowdtuneError("too_large", told, 413)
     data: Any = request.data
     spend = partial(limits.spend, request.auth)
+    top_k = request.query_params.get("top_k")
     if request.content_type.partition(";")[0].strip().lower() == "application/json":
         if only and isinstance(data, Mapping) and "image" in data:
             data = {"images": [data["image"]]}
+        if isinstance(data, Mapping):
+            data = {"top_k": top_k, **data}
         return inputs.from_json(project, data, spend)
-    return inputs.from_files(request.FILES.getlist("image"), data.get("top_k"), spend)
+    return inputs.from_files(request.FILES.getlist("image"), data.get("top_k", top_k), spend)

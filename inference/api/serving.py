@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.shortcuts import get_object_or_404
@@ -20,6 +21,8 @@ from inference.models import Deployment, KeyLimit, Reason, Sample
 from inference.monitoring import figures
 from inference.services.deploying import FIELDS
 from inference.services.jobs import DOWNLOADS
+from labeling.accounts import permissions
+from labeling.accounts.permissions import Right
 from labeling.api.base import JobStartedSerializer, ProjectView, link, listing, parsed, started
 from labeling.api.choices import Choice
 from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
@@ -251,9 +254,12 @@ class BatchView(ProjectView):
 
     A row for each: `image`, `id` of a stored one, `category` and `probability` of the likeliest, `uncertainty`,
     `margin`, `model_version`, and `p:` with the key of each category.
+
+    Stored images, and those that come with the request or are at addresses, count against the key's limits as one
+    request. `prefix` and `s3` read with the platform's own rights: they need the right to manage, and are not counted.
     """
 
-    rights = {"POST": "manage"}
+    rights = {"POST": "predict"}
     even_archived = frozenset({"POST"})
     parser_classes = [MultiPartParser, FormParser, JSONParser]
 
@@ -264,8 +270,14 @@ class BatchView(ProjectView):
     def post(self, request: Request, slug: str) -> Response:
         project = self.project(request, slug)
         values = parsed(BatchSerializer, request)
-        job = services.start_batch(project=project, user=request.user, output=values.pop("format"), **values)
+        output = values.pop("format")
+        job = services.start_batch(project=project, user=request.user, output=output, key=request.auth, **values)
         return started(job)
+
+    def right(self, request: Request) -> Right:
+        """A key that manages and has not the scope to predict may as before."""
+        has = partial(permissions.key_has, request.user)
+        return "manage" if has("manage") and not has("predict") else super().right(request)
 
 
 class DownloadView(ProjectView):

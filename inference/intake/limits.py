@@ -26,7 +26,7 @@ def spend(key: Any, images: int) -> None:
         QuotaSpent: 429, it has used up its minute or its day; nothing is counted then.
         CrowdtuneError: too_many_images, one request asks about more than the key ever may in a minute or a day.
     """
-    if not isinstance(key, ApiKey) or not _is_limited(key.pk):
+    if not is_limited(key):
         return
     now = datetime.now(UTC)
     minute, day = now.replace(second=0, microsecond=0), now.date()
@@ -56,13 +56,16 @@ def spend(key: Any, images: int) -> None:
         _refuse(key, images, now)
 
 
-def _is_limited(key_id: int) -> bool:
+def is_limited(key: Any) -> bool:
+    """Whether the images that come with it are counted; a second old at most."""
+    if not isinstance(key, ApiKey):
+        return False
     now = time.monotonic()
-    known = _known.get(key_id)
+    known = _known.get(key.pk)
     if known is None or known[0] < now:
         if len(_known) > 10_000:
             _known.clear()
-        known = _known[key_id] = (now + SECONDS, KeyLimit.objects.filter(key=key_id).exists())
+        known = _known[key.pk] = (now + SECONDS, KeyLimit.objects.filter(key=key).exists())
     return known[1]
 
 

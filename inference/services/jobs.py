@@ -5,17 +5,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy
 
 from inference import actors, batch
 from inference.engine.routing import VersionRef, routes, version_ref
+from inference.intake import limits
 from labeling import jobs
+from labeling.accounts import permissions
 from labeling.errors import CrowdtuneError
-from labeling.importing import sources
-from labeling.models import Job, Project
+from labeling.importing import archives, sources
+from labeling.models import Image, Job, Project
 from labeling.text.words import gettext as _
 
 jobs.KINDS.update(predict=gettext_lazy("Answers"), download=gettext_lazy("Making a download"))
@@ -34,8 +36,12 @@ def start_batch(
     prefix: str = "",
     s3: str = "",
     version: int | None = None,
+    key: Any = None,
 ) -> Job:
     """Predict over one source: stored images, uploaded files, an archive, addresses, a storage prefix, or a bucket's.
+
+    Whoever may ask the classifier may send many images at once. What is read with the platform's own rights, the last
+    two, is for managers.
 
     Args:
         output: csv, jsonl or parquet.
@@ -43,13 +49,20 @@ def start_batch(
         prefix: Below ``inbox/<slug>/`` of the platform's storage (a folder, or an S3 bucket): nothing else is read.
         s3: ``s3://bucket/prefix``, of a bucket that the setting IMPORT_BUCKETS allows.
         version: Another version than the champion.
+        key: What the request came with; the images count against its limits.
 
     Raises:
         CrowdtuneError: invalid, when not exactly one source is given or the format is unknown; no_champion.
+        PermissionDenied, QuotaSpent: The source is not for this person; the key's limit is reached.
     """
     _check(output, stored=stored, files=files, archive=archive, urls=urls, prefix=prefix, s3=s3)
     job_id = uuid.uuid4()
     arguments: dict[str, Any] = {"format": output, "version": _version(project, version).number}
+    if prefix or s3:
+        permissions.require(user, project, "manage")
+    else:
+        arguments["right"] = "predict"
+        _spend(project, key, stored=stored, archive=archive, others=len(files) + len(urls))
     if stored:
         arguments["stored"] = True
     if prefix:
@@ -65,6 +78,24 @@ def start_batch(
         even_archived=True,
         once=stored,
     )
+
+
+def _spend(project: Project, key: Any, *, stored: bool, archive: UploadedFile | None, others: int) -> None:
+    """Count the images against the key's limits before any work is done."""
+    if not limits.is_limited(key):
+        return
+    count: int | None = others
+    if stored:
+        count = Image.objects.filter(project=project).count()
+    elif archive is not None:
+        archive.open()
+        count = archives.count(cast("IO[bytes]", archive.file))
+    if count is None:
+        told = _(
+            "This key's images are counted, and only at its end does this archive tell how many it has. Send a zip."
+        )
+        raise CrowdtuneError("invalid", told, field="archive")
+    limits.spend(key, count)
 
 
 def _check(output: str, **sources: Any) -> None:

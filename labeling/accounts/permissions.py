@@ -104,9 +104,13 @@ def require(user: Any, project: Project, right: Right) -> None:
 
 
 def may_follow(user: Any, job: Job) -> bool:
-    """Whether the person may see a job and what came of it: as long as they may start one like it, and no longer."""
-    own = job.kind == "export" and job.requested_by_id == user.pk  # reviewers start exports alone
-    return may(user, job.project, "review" if own else "manage")
+    """Whether the person may see a job and what came of it: as long as they may start one like it, and no longer.
+
+    Managers see all; who started one, an export as a reviewer or with the ``right`` that it was given, that one.
+    """
+    right: Right | None = "review" if job.kind == "export" else job.arguments.get("right")
+    is_own = job.requested_by_id == user.pk
+    return may(user, job.project, "manage") or (is_own and right is not None and may(user, job.project, right))
 
 
 def visible_projects(user: Any) -> QuerySet[Project]:

@@ -245,7 +245,7 @@ class JobView(APIView):
         return Response(JobSerializer(self.job(request, job_id), context={"request": request}).data)
 
     def job(self, request: Request, job_id: str) -> Job:
-        """The job: for managers of its project, and an export for the reviewer who asked for it."""
+        """The job: for managers of its project; an export or a batch of predictions for who asked for it, too."""
         job = Job.objects.select_related("project").filter(pk=job_id).first()
         if job is None or not permissions.may_follow(request.user, job):
             raise NotFound(_("There is no such job, or it is not yours to see."))

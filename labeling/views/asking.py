@@ -115,9 +115,14 @@ def _kind_parts(
         shown_scale = _keyed(scale, None if value is None else str(value))
         for choice in shown_scale:  # the key of a step is its own digit
             choice["hotkey"] = choice["key"] if choice["key"] in set("123456789") else ""
-        ends = {"low_label": low, "high_label": high, "steps": (least, most)}
-        ends |= {"step_count": len(scale), "half_count": -(-len(scale) // 2)}
-        return {"shown_choices": shown_scale, **ends}
+        return {
+            "shown_choices": shown_scale,
+            "low_label": low,
+            "high_label": high,
+            "steps": (least, most),
+            "step_count": len(scale),
+            "half_count": -(-len(scale) // 2),
+        }
     choices = question.ordered(seed)
     if question.kind == "single_choice" and len(choices) > BUTTONS:
         names = {choice["key"]: choice["name"] for choice in choices}

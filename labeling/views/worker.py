@@ -282,7 +282,7 @@ def _undo(request: HttpRequest, project: Project) -> HttpResponse:
 
 
 def which_answer(named: Any) -> uuid.UUID | None:
-    """The assignment whose answer a page takes back, so that a second try takes back no second one; None for the last."""
+    """The assignment whose answer a page takes back, so that a second try takes back no other; None for the last."""
     try:
         return uuid.UUID(str(named))
     except ValueError:

@@ -150,6 +150,27 @@ def test_a_batch_waits_for_others_instead_of_failing(api, project, champion, run
     assert (job.state, job.result["images"]) == ("succeeded", 1), job.message
 
 
+def test_how_many_categories_is_told_by_the_query_too_and_the_body_comes_first(api, champion) -> None:
+    post_files(api, picture(1))  # after which the short way is open
+    body = {"images": [data_url(picture(1))]}
+    answers = [
+        api.post(URL + "?top_k=2", {"image": upload(picture(1))}, format="multipart"),
+        api.post(URL + "?top_k=2", body, format="json"),
+        api.post(URL + "?top_k=2", {**body, "top_k": 1}, format="json"),
+    ]
+    assert [len(answer.json()["predictions"][0]["categories"]) for answer in answers] == [2, 2, 1]
+    refused = api.post(URL + "?top_k=many", body, format="json")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad_top_k")
+
+
+def test_a_picture_under_another_name_is_told_the_right_one(api, champion) -> None:
+    for name in ("file", "files", "images"):
+        refused = api.post(URL, {name: upload(picture(1))}, format="multipart")
+        assert (refused.status_code, "`image`" in refused.json()["error"]["message"]) == (400, True)
+    refused = api.post(URL, {"image": data_url(picture(1))}, format="json")
+    assert (refused.status_code, '`{"images": […]}`' in refused.json()["error"]["message"]) == (400, True)
+
+
 def test_many_images_come_back_in_their_order(api, champion) -> None:
     seeds = list(range(20))
     together = post_files(api, *[picture(seed) for seed in seeds]).json()["predictions"]
