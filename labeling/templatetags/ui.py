@@ -62,10 +62,13 @@ def direction(code: str) -> str:
 
 
 @register.inclusion_tag("components/field.html")
-def field(bound: BoundField, help_text: str = "", label: str = "") -> dict[str, Any]:
-    """``{% field form.name %}``: label, control, help and errors, tied together for screen readers."""
+def field(bound: BoundField, help_text: str = "", label: str = "", focus: bool = False) -> dict[str, Any]:
+    """``{% field form.name %}``: label, control, help and errors, tied together for screen readers.
+
+    ``focus`` is for the first field of a page that is nothing but its form.
+    """
     widget = bound.field.widget
-    attributes: dict[str, str | bool] = {}
+    attributes: dict[str, str | bool] = {"autofocus": True} if focus else {}
     if label:  # the form's own placeholder would say the label once more, in other words
         attributes["placeholder"] = False
     described = [f"{bound.id_for_label}_help"] if (help_text or bound.help_text) else []

@@ -72,7 +72,7 @@ def _profile_page(request: HttpRequest, form: ProfileForm) -> HttpResponse:
     )
     context = {
         "form": form,
-        "members": members,
+        "members": [row for row in members if row.judgment_count or row.earned],
         "earned": sum(member.earned for member in members),
         "judgments": sum(member.judgment_count for member in members),
         "seconds": sum(member.seconds for member in members),

@@ -25,6 +25,7 @@ export function toast(text, kind = "info", seconds = 5) {
   const paragraph = document.createElement("p");
   paragraph.textContent = text;
   item.append(icon(ICONS[kind] ?? "info"), paragraph);
+  item.addEventListener("click", () => item.remove());
   list.append(item);
   if (seconds) setTimeout(() => item.remove(), seconds * 1000);
 }

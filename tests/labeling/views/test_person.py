@@ -42,10 +42,12 @@ def test_what_was_earned_by_project_adds_up_to_what_was_earned(
     for name, earned in (("Cats", "0.025"), ("Dogs", "0.0365"), ("Owls", "1200")):
         project = make_project(name=name, price_per_judgment="0.0005")
         Membership.objects.create(project=project, user=worker, judgment_count=1, earned=earned)
+    Membership.objects.create(project=make_project(name="Frogs"), user=worker)
     for address in ("/profile/", "/label/"):
         shown = pages.get(address).content.decode()
         assert all(amount in shown for amount in ("0.025", "0.0365", "1200.00", "<dd>1200.0615</dd>"))
     shown = pages.get("/profile/").content.decode()
+    assert "Frogs" not in shown  # nothing was done there
     assert shown.index(">Earned</th>") < shown.index(">Time</th>")  # in sight on a phone, before one scrolls
 
 
