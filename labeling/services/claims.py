@@ -148,7 +148,8 @@ def refuse_paused(project: Project, member: Membership) -> None:
     if project.is_paused:
         raise CrowdtuneError("project_paused", _("The owner has paused this project. Come back later."), 409)
     if member.is_paused:
-        why = member.paused_because or _("The owner has paused your work here.")
+        why = member.paused_because.strip() or _("The owner has paused your work here.")
+        why += "" if why[-1] in ".!?…।。" else "."  # an owner's own words
         raise CrowdtuneError("worker_paused", _("You are paused: %(why)s You can appeal.") % {"why": why}, 403)
     if member.phase == Membership.Phase.FAILED:
         member.phase = phases.advance_phase(project=project, worker_id=member.user_id)

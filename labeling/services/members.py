@@ -55,15 +55,20 @@ def add_member(
             defaults={"role": role, "phase": first_phase(project), **_record(project, user.pk)},
         )
         _check_rank(by, project, role, member.role)
-        if not created and member.role != role:
-            member.role = role
-            member.save(update_fields=["role"])
+        if created:
+            audit.write(
+                project=project, user=by, action="member_added", changes={"username": user.username, "role": role}
+            )
+        elif member.role != role:
+            _change_role(member, role, by)
         key = None
         if _keyless(user):
             # Of this project alone: another owner who adds the same name must not get in here by it.
             scopes = LABELERS if role == Role.WORKER else SCOPES  # what it opens is bounded by the role all the same
-            key = create_key(user=user, name=project.slug, scopes=scopes, project=project)[1]
-        audit.write(project=project, user=by, action="member_added", changes={"username": user.username, "role": role})
+            row, key = create_key(user=user, name=project.slug, scopes=scopes, project=project)
+            if not created:
+                changes = {"username": user.username, "prefix": row.prefix, "scopes": ", ".join(scopes)}
+                audit.write(project=project, user=by, action="key_created", changes=changes)
     return member, key
 
 
@@ -145,11 +150,15 @@ def change_member(*, member: Membership, role: str, by: Any) -> Membership:
     if not _is_self(member, by):
         _check_rank(by, member.project, role, member.role)
     with transaction.atomic():
-        changes = {"username": member.user.username, "role": [member.role, role]}
-        member.role = role
-        member.save(update_fields=["role"])
-        audit.write(project=member.project, user=by, action="member_changed", changes=changes)
+        _change_role(member, role, by)
     return member
+
+
+def _change_role(member: Membership, role: str, by: Any) -> None:
+    changes = {"username": member.user.username, "role": [member.role, role]}
+    member.role = role
+    member.save(update_fields=["role"])
+    audit.write(project=member.project, user=by, action="member_changed", changes=changes)
 
 
 def successors(project: Project) -> QuerySet[Membership]:

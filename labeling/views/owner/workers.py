@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST
 from labeling import charts, doubts, services
 from labeling.accounts import people, permissions
 from labeling.collecting.phases import test_share
-from labeling.models import Appeal, Judgment, Membership, Project, Role, RuleEvent, WorkerSkill
+from labeling.models import ApiKey, Appeal, Judgment, Membership, Project, Role, RuleEvent, WorkerSkill
 from labeling.views.owner.answers import names_of, say
 from labeling.views.owner.context import context_of, load_project, refusals
 from labeling.views.owner.provenance import in_order
@@ -146,7 +146,8 @@ def add_worker(request: HttpRequest, slug: str) -> HttpResponse:
             by=request.user,
         )
         if key:
-            context = context_of(request, project, tab="workers", member=member, key=key)
+            is_another = ApiKey.objects.filter(user=member.user, project=project).count() > 1
+            context = context_of(request, project, tab="workers", member=member, key=key, is_another=is_another)
             return render(request, "projects/worker_key.html", context)
         messages.success(request, _("%(name)s is in the project now.") % {"name": member.user.username})
     return redirect("project-workers", project.slug)

@@ -131,7 +131,7 @@ def test_why_somebody_is_paused_is_told_as_it_was_written(project: Project, work
     services.pause_worker(member=Membership.objects.get(user=worker), because=because)
     answer = ways(key)[way].post(f"/api/v1/projects/{project.slug}/assignments/")
     assert answer.status_code == 403
-    assert answer.json()["error"]["message"] == f"You are paused: {because} You can appeal."
+    assert answer.json()["error"]["message"] == f"You are paused: {because}. You can appeal."
 
 
 @pytest.mark.parametrize("way", ["short", "whole"])

@@ -278,3 +278,14 @@ def test_a_reason_for_a_pause_has_room_for_a_word_of_why(paid: Project) -> None:
     services.pause_worker(member=member, because="x" * 400)
     member.refresh_from_db()
     assert member.paused_because == "x" * 300
+
+
+def test_the_log_says_what_adding_somebody_again_has_changed(paid: Project) -> None:
+    for role in ("worker", "worker", "reviewer"):
+        services.add_member(project=paid, username="crowd", role=role, by=paid.owner)
+    entries = AuditEntry.objects.filter(project=paid).order_by("id")
+    told = [(entry.action, entry.changes.get("role")) for entry in entries if "username" in entry.changes]
+    assert told == [
+        ("member_added", "worker"), ("key_created", None), ("member_changed", ["worker", "reviewer"]),
+        ("key_created", None),
+    ]  # fmt: skip
