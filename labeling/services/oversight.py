@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from labeling import audit
 from labeling.collecting.rules import IN_A_ROW, SHARES
@@ -18,7 +19,12 @@ from labeling.models.oversight import webhook_secret
 from labeling.text.words import gettext as _
 
 RULE_FIELDS = ("measure", "window", "comparison", "threshold", "action", "value", "message", "is_active")
-EVENTS = ("judgment.created", "task.retired", "job.finished", "model.champion")
+EVENTS = {
+    "judgment.created": gettext_lazy("Somebody has answered a task."),
+    "task.retired": gettext_lazy("A task has its label, or nobody is asked any more; the reason is told."),
+    "job.finished": gettext_lazy("An import, an export or other work in the background has ended."),
+    "model.champion": gettext_lazy("Another version answers from now on."),
+}
 MOST_RULES = 50
 MOST_WEBHOOKS = 20
 MOST_WINDOW = 500  # judgments; as far as a rule looks back at each answer
@@ -129,7 +135,9 @@ def _check_webhook(url: str, events: Any) -> None:
         raise _bad(
             "url", _("Expected an address that starts with http:// or https://, got %(url)s.") % {"url": f"{url!r:.80}"}
         )
-    unknown = [event for event in events if event not in EVENTS] if isinstance(events, list | tuple) else [events]
+    unknown = (
+        [event for event in events if event not in tuple(EVENTS)] if isinstance(events, list | tuple) else [events]
+    )
     if unknown:
         raise _bad(
             "events",

@@ -118,7 +118,7 @@ def _webhooks(request: HttpRequest, project: Project, problem: str = "", of: int
     found = project.webhooks.annotate(**counts).order_by("id")
     refused_at_sight = {hook.pk: why for hook in found if (why := refused_because(hook.url))}
     last = WebhookDelivery.objects.filter(webhook__project=project).select_related("webhook").order_by("-id")[:20]
-    context: dict[str, Any] = {"section": "webhooks", "webhooks": found, "events": EVENTS, "deliveries": last}
+    context: dict[str, Any] = {"section": "webhooks", "webhooks": found, "events": EVENTS.items(), "deliveries": last}
     context["refused_at_sight"] = refused_at_sight
     typed = {"url": request.POST.get("url", "").strip(), "chosen": request.POST.getlist("events")}
     context |= {**typed, "problem": problem, "problem_of": of, "check": CHECK}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from labeling import services
 from labeling.models import Project, Task
+from labeling.services.oversight import EVENTS
 from labeling.views.owner import oversight
 from labeling.webhooks import signature
 from tests.labeling.views.owner.test_pages import text
@@ -92,3 +94,16 @@ def test_the_log_says_what_was_changed_in_the_survey_and_which_answer_is_known(
     ]
     assert ("cat: Name", "cat", "house cat") in renamed
     assert ("Answers", "category: cat", "category: dog") in known
+
+
+def test_each_event_has_its_words_beside_the_box_that_chooses_it(project: Project, owning: Client) -> None:
+    page = owning.get(f"/projects/{project.slug}/settings/webhooks/").content.decode()
+    for event, words in EVENTS.items():
+        assert re.search(rf'value="{event}">.*?{re.escape(str(words))}', page)
+
+
+def test_who_is_added_again_gets_another_key_and_is_told_so(project: Project, owning: Client) -> None:
+    pages = [
+        owning.post(f"/projects/{project.slug}/workers/add/", {"username": "crowd"}).content.decode() for _ in range(2)
+    ]
+    assert ["Another key of crowd" in page for page in pages] == [False, True]
