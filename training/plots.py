@@ -20,6 +20,10 @@ def loss_curve(run: TrainingRun) -> Chart:
     return charts.line(
         _curves(run.history, "loss", "val_loss"),
         title=_("Loss"),
+        description=_(
+            "Small where the right answer was given a high chance. Where validation rises while training falls, it learns"
+            " by heart."
+        ),
         x_label=_("Epoch"),
         y_label=_("Cross-entropy"),
         y_low=0.0,
@@ -30,6 +34,7 @@ def accuracy_curve(run: TrainingRun) -> Chart:
     return charts.line(
         _curves(run.history, "accuracy", "val_accuracy"),
         title=_("Accuracy"),
+        description=_("On the training images, and on the validation images, which it does not learn."),
         x_label=_("Epoch"),
         y_label=_("Right answers"),
         y_format="percent",
