@@ -21,8 +21,8 @@ def loss_curve(run: TrainingRun) -> Chart:
         _curves(run.history, "loss", "val_loss"),
         title=_("Loss"),
         description=_(
-            "Small where the right answer was given a high chance. Where validation rises while training falls, it learns"
-            " by heart."
+            "Small where the right answer was given a high chance. Where validation rises while training falls, it"
+            " learns by heart."
         ),
         x_label=_("Epoch"),
         y_label=_("Cross-entropy"),

@@ -19,7 +19,7 @@ from training.snapshots import labels
 from training.versions.gate import FEW
 
 Link = Callable[[int, int], str]
-CLEARLY = 1.1  # times as quick: less is the clock's
+CLEARLY = 1.5  # times as quick: less is the clock's, or nothing that anybody would notice
 
 
 class Step(NamedTuple):
@@ -50,7 +50,7 @@ def of_figures(
         told = {"one": names[label], "other": names[answer], "count": both, "wrong": count - right}
         said.append(_("It mixes up %(one)s and %(other)s most: %(count)s of its %(wrong)s mistakes.") % told)
         if behind:
-            why = _("Do people mix them up too? Then describe more clearly how %(one)s and %(other)s differ.") % told
+            why = _("Do people mix up %(one)s and %(other)s, too? Then describe more clearly how they differ.") % told
             steps.append(Step(why, _("See the images"), behind(label, answer)))
     return [*said, *_word(metrics)], steps
 
@@ -74,6 +74,8 @@ def _word(metrics: dict[str, Any]) -> list[str]:
     if not bars or metrics.get("ece_by_chance") is None:
         return []
     if metrics["ece"] <= metrics["ece_by_chance"]:
+        if metrics["count"] < FEW:  # chance reaches so far that nothing is told
+            return []
         return [_("As far as these images tell, it is as often right as it says that it is sure.")]
     sure = sum(bar["confidence"] * bar["count"] for bar in bars) / sum(bar["count"] for bar in bars)
     shown = {"sure": percent(sure), "right": percent(metrics["top1"])}
@@ -92,9 +94,11 @@ def of_version(version: ModelVersion, names: Sequence[str], behind: Link) -> dic
         told = ngettext("%d label is worth a second look.", "%d labels are worth a second look.", doubted) % doubted
         url = f"{reverse('project-insights', args=[slug])}?version={version.number}#suspects"
         steps.insert(0, Step(told, _("Labels that it doubts"), url))
-    if found := version.metrics.get(outlook.KEY):
-        where = ("project-bake-off", _("Compare backbones")) if found["verdict"] == "little" else ("project-images", "")
-        steps.append(Step(plots.outlook(found), where[1] or _("Add images"), reverse(where[0], args=[slug])))
+    found = version.metrics.get(outlook.KEY, {})
+    if found.get("verdict") == "better":
+        steps.append(Step(plots.outlook(found), _("Add images"), reverse("project-images", args=[slug])))
+    elif found.get("verdict") == "little":
+        steps.append(Step(plots.outlook(found), _("Compare backbones"), reverse("project-bake-off", args=[slug])))
     return {"said": said, "steps": steps}
 
 
