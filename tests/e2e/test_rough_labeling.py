@@ -144,7 +144,12 @@ def test_practice_brings_the_question_that_lacks_an_answer_into_sight(make_proje
     expect(told).to_contain_text("Look at the ears.")
     expect(page.get_by_text("Wrong", exact=True)).to_have_count(1)
     axe(page)
-    page.get_by_role("link", name="Next").click()
+    following = page.get_by_role("link", name="Next")
+    expect(following).to_be_focused()
+    expect(following).to_have_css("outline-style", "none")  # nobody has pressed a key
+    page.keyboard.press("Shift")
+    expect(following).to_have_css("outline-style", "solid")
+    following.click()
     ready(page)
     page.locator("#q-animal label").filter(has_text="cat").click()
     page.locator("#q-seen label").filter(has_text="Yes").click()

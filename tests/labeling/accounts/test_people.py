@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import pytest
@@ -123,3 +124,10 @@ def test_an_account_of_before_keeps_its_name() -> None:
     User.objects.create(username=WIDE, password=make_password(PASSWORD))
     assert people.plain_name(WIDE) == WIDE
     assert Client().post("/accounts/login/", {"login": WIDE, "password": PASSWORD}).status_code == 302
+
+
+@pytest.mark.parametrize(("address", "name"), [("/accounts/signup/", "username"), ("/accounts/login/", "login")])
+def test_the_first_field_has_the_focus_where_a_page_is_nothing_but_its_form(address: str, name: str) -> None:
+    field = re.search(f'<input[^>]*name="{name}"[^>]*>', Client().get(address).content.decode())
+    assert field
+    assert " autofocus" in field[0]
