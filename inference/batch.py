@@ -24,12 +24,11 @@ from inference.engine.routing import VersionRef, version_ref
 from inference.errors import BadPicture, Busy
 from inference.feedback.uncertainty import margin, uncertainty
 from inference.intake.features import stored_features
-from labeling.collecting import workflow
 from labeling.errors import CrowdtuneError
 from labeling.files import storage
 from labeling.importing import sources
 from labeling.jobs import Report
-from labeling.models import Image, Job, Question, Task
+from labeling.models import Consensus, Image, Job, Question, Task
 from labeling.text.cells import plain
 from labeling.text.words import gettext as _
 from training.models import ModelVersion
@@ -100,7 +99,7 @@ def _items(arguments: dict[str, Any]) -> Iterator[sources.Item]:
 def _stored(job: Job, version: VersionRef, report: Report) -> Iterator[list[Row]]:
     """Every image of the project, by id, also one that cannot be read: the crowd may have labeled it before."""
     trunk_key = runtime.engine().classifier(version).trunk_key
-    learned = ModelVersion.objects.select_related("run__snapshot__question__project").get(pk=version.id)
+    learned = ModelVersion.objects.select_related("run__snapshot__question").get(pk=version.id)
     question = learned.run.snapshot.question
     last = 0
     while images := list(Image.objects.filter(project=job.project_id, id__gt=last).order_by("id")[: 8 * BATCH]):
@@ -121,9 +120,9 @@ def _answers(images: Sequence[Image], question: Question, said: Sequence[Row]) -
 
     What a version has labeled is no word of the crowd.
     """
-    # By the keys of tasks: a join may be planned over all labels of the project, for each of these few images anew.
+    # By the keys of tasks alone: with the project, all its labels may be read for each of these few images anew.
     tasks = dict(Task.objects.filter(image__in=[image.pk for image in images]).values_list("pk", "image_id"))
-    final = workflow.labels_of(question.project).filter(question=question, is_final=True, task__in=list(tasks))
+    final = Consensus.objects.filter(task__in=list(tasks), question=question, is_final=True)
     rows = final.exclude(method="model").order_by("task_id").values_list("task_id", "answer", "confidence")
     labels = {tasks[pk]: (category_of(answer), sure, CROWD) for pk, answer, sure in rows if answer is not None}
     of_model = {row["id"]: row for row in said}

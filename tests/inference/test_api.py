@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import io
 import json
@@ -111,7 +112,7 @@ def test_a_stored_image_whose_file_is_gone_is_named(api, project, champion) -> N
     assert answer.json()["error"]["fields"] == {"image": 2}
 
 
-def test_a_batch_over_stored_images_leaves_out_those_whose_file_is_gone(
+def test_a_batch_over_stored_images_has_no_answer_for_those_whose_file_is_gone(
     api, project, champion, add_version, run_actors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = [store(project, picture(number), f"{number}.png") for number in range(10, 17)]
@@ -128,7 +129,9 @@ def test_a_batch_over_stored_images_leaves_out_those_whose_file_is_gone(
     add_version(seed=4, alias="champion")  # a promotion meanwhile
     run_actors()
     job = Job.objects.get(pk=started.json()["job"])
-    assert (job.state, job.result["images"]) == ("succeeded", 3)
+    assert (job.state, job.result["images"]) == ("succeeded", 7)
+    rows = list(csv.DictReader(io.StringIO(storage.read(job.result["file"]).decode())))
+    assert [row["category"] == "" for row in rows] == [False, *[True] * 4, False, False]
     assert [(error["item"], error["code"]) for error in job.errors] == [
         (f"{number}.png", "missing_file") for number in range(11, 15)
     ]
