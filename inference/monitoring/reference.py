@@ -2,8 +2,8 @@
 
 Features are made of one length and placed by their leading principal directions and how far they lie beside these:
 what a network was never shown differs in directions in which its training images do not. Novelty is the distance to the
-k-th nearest of a sample of training images: 0 is no farther out than half of the training images, 1 as far as one in
-twenty. Divided by their deviation along them, the places on the directions are what drift is measured by.
+k-th nearest of a sample of training images: 0 is no farther out than half of new images of their kind, 1 as far as one
+in twenty. Divided by their deviation along them, the places on the directions are what drift is measured by.
 
 Source: Sun et al., Out-of-Distribution Detection with Deep Nearest Neighbors (ICML 2022).
 """
@@ -21,6 +21,7 @@ from training.learning.files import read_arrays, write_arrays
 DIRECTIONS = 63
 SAMPLE = 1000  # images kept at most
 NEIGHBOURS = 5
+FOLDS = 5
 BLOCK = 1024  # rows whose distances are made at once
 Floats = NDArray[np.float32]
 
@@ -52,7 +53,7 @@ class Reference:
         return _placed(features, self.mean, self.directions)
 
     def novelty(self, features: Floats) -> Floats:
-        """``[n, dim] -> [n]``, 0 upwards; above 1 for one training image in twenty."""
+        """``[n, dim] -> [n]``, 0 upwards; above 1 for one new image in twenty of the training images' kind."""
         distances = _kth_distance(self.place(features), self.points, NEIGHBOURS)
         unit = max(self.edge - self.middle, 0.05 * self.edge, 1e-9)
         return np.maximum((distances - np.float32(self.middle)) / np.float32(unit), np.float32(0))
@@ -89,13 +90,10 @@ def fit_reference(features: Floats, image_ids: NDArray[np.int64], class_shares: 
     rng = np.random.default_rng(seed)
     of_one = features / _lengths(features)
     mean = of_one.mean(axis=0, dtype=np.float64).astype(np.float32)
-    centred = of_one[rng.permutation(len(features))[:5000]] - mean
-    directions, deviations = _principal(centred, min(DIRECTIONS, len(centred) - 1, centred.shape[1]))
+    directions, deviations = _directions(of_one[rng.permutation(len(features))[:5000]] - mean)
     chosen = np.sort(rng.permutation(len(features))[:SAMPLE])
     points = _placed(features[chosen], mean, directions)
-    # Each point's own zero distance is the first neighbour, so ask for one more.
-    distances = _kth_distance(points, points, min(NEIGHBOURS + 1, len(points)))
-    middle, edge = np.quantile(distances, (0.5, 0.95)).astype(np.float32).tolist()
+    middle, edge = np.quantile(_left_out(features[rng.permutation(chosen)]), (0.5, 0.95)).astype(np.float32).tolist()
     return Reference(
         mean, directions, deviations, points, image_ids[chosen].astype(np.int64), middle, edge,
         class_shares.astype(np.float32),
@@ -114,6 +112,28 @@ def _placed(features: Floats, mean: Floats, directions: Floats) -> Floats:
     squares = 1.0 - 2.0 * (features @ mean)[:, None] / lengths + mean @ mean  # of a feature of length 1 to the mean
     beside = np.sqrt(np.maximum(squares - (along**2).sum(axis=1, keepdims=True), 0.0))
     return np.concatenate([along, beside], axis=1).astype(np.float32)
+
+
+def _directions(centred: Floats) -> tuple[Floats, Floats]:
+    return _principal(centred, min(DIRECTIONS, len(centred) - 1, centred.shape[1]))
+
+
+def _left_out(features: Floats) -> Floats:
+    """``[n, dim] -> [n]``, how far each image lies from the others when the directions are found without it.
+
+    Directions fit the images that they are found by: of 200, these lie farther apart along them than new ones of the
+    same kind do, and nothing would be novel beside such distances.
+    """
+    folds = np.arange(len(features)) % FOLDS
+    distances = np.empty(len(features), np.float32)
+    for fold in range(min(FOLDS, len(features))):
+        rest = features[folds != fold]
+        of_one = rest / _lengths(rest)
+        mean = of_one.mean(axis=0, dtype=np.float64).astype(np.float32)
+        directions, _deviations = _directions(of_one - mean)
+        others = _placed(rest, mean, directions)
+        distances[folds == fold] = _kth_distance(_placed(features[folds == fold], mean, directions), others, NEIGHBOURS)
+    return distances
 
 
 def _principal(centred: Floats, count: int) -> tuple[Floats, Floats]:
