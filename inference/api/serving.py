@@ -255,8 +255,9 @@ class BatchView(ProjectView):
     A row for each: `image`, `id` of a stored one, `category` and `probability` of the likeliest, `uncertainty`,
     `margin`, `model_version`, and `p:` with the key of each category.
 
-    Stored images, and those that come with the request or are at addresses, count against the key's limits as one
-    request. `prefix` and `s3` read with the platform's own rights: they need the right to manage, and are not counted.
+    Images that come with the request or are at addresses count against the key's limits as one request. `stored` tells
+    the crowd's labels, `prefix` and `s3` read with the platform's own rights: they need the right to manage, and are
+    not counted.
     """
 
     rights = {"POST": "predict"}

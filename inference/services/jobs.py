@@ -17,7 +17,7 @@ from labeling import jobs
 from labeling.accounts import permissions
 from labeling.errors import CrowdtuneError
 from labeling.importing import archives, sources
-from labeling.models import Image, Job, Project
+from labeling.models import Job, Project
 from labeling.text.words import gettext as _
 
 jobs.KINDS.update(predict=gettext_lazy("Answers"), download=gettext_lazy("Making a download"))
@@ -40,8 +40,8 @@ def start_batch(
 ) -> Job:
     """Predict over one source: stored images, uploaded files, an archive, addresses, a storage prefix, or a bucket's.
 
-    Whoever may ask the classifier may send many images at once. What is read with the platform's own rights, the last
-    two, is for managers.
+    Whoever may ask the classifier may send many images at once. The answers for stored images tell the crowd's labels,
+    and the last two are read with the platform's own rights: these three are for managers.
 
     Args:
         output: csv, jsonl or parquet.
@@ -58,11 +58,11 @@ def start_batch(
     _check(output, stored=stored, files=files, archive=archive, urls=urls, prefix=prefix, s3=s3)
     job_id = uuid.uuid4()
     arguments: dict[str, Any] = {"format": output, "version": _version(project, version).number}
-    if prefix or s3:
+    if stored or prefix or s3:
         permissions.require(user, project, "manage")
     else:
         arguments["right"] = "predict"
-        _spend(project, key, stored=stored, archive=archive, others=len(files) + len(urls))
+        _spend(key, archive=archive, others=len(files) + len(urls))
     if stored:
         arguments["stored"] = True
     if prefix:
@@ -80,14 +80,12 @@ def start_batch(
     )
 
 
-def _spend(project: Project, key: Any, *, stored: bool, archive: UploadedFile | None, others: int) -> None:
+def _spend(key: Any, *, archive: UploadedFile | None, others: int) -> None:
     """Count the images against the key's limits before any work is done."""
     if not limits.is_limited(key):
         return
     count: int | None = others
-    if stored:
-        count = Image.objects.filter(project=project).count()
-    elif archive is not None:
+    if archive is not None:
         archive.open()
         count = archives.count(cast("IO[bytes]", archive.file))
     if count is None:

@@ -72,22 +72,24 @@ def test_a_key_that_may_predict_starts_follows_and_fetches_its_batch(
     assert api.get(address).status_code == 200
 
 
-def test_what_is_read_with_the_platforms_rights_is_for_keys_that_manage(program, client_of, owner, project) -> None:
-    for source in ({"prefix": "day1"}, {"s3": "s3://bucket/day1/"}):
+def test_the_crowds_labels_and_what_the_platform_reads_are_for_keys_that_manage(
+    program, client_of, owner, project
+) -> None:
+    for source in ({"stored": True}, {"prefix": "day1"}, {"s3": "s3://bucket/day1/"}):
         refused = program().post(BATCH, source, format="json")
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "permission_denied"), source
     manages = client_of(owner, project=project, scopes=("manage",))
     assert manages.post(BATCH, {"prefix": "day1"}, format="json").status_code == 202
-    assert client_of(owner, project=project, scopes=("label",)).post(BATCH, {"stored": True}).status_code == 403
+    of_crowd = client_of(owner, project=project, scopes=("label",))
+    assert of_crowd.post(BATCH, {"urls": ["https://example.org/a.png"]}, format="json").status_code == 403
     assert Job.objects.count() == 1
 
 
-def test_the_images_of_a_batch_count_against_the_limit_of_its_key(program, add_images, run_actors, noon) -> None:
-    add_images(range(3))
+def test_the_images_of_a_batch_count_against_the_limit_of_its_key(program, noon) -> None:
     client = program(per_day=5)
     codes = [
         client.post(BATCH, {"archive": packed(3)}, format="multipart").status_code,
-        client.post(BATCH, {"stored": True}, format="json").status_code,
+        client.post(BATCH, {"urls": ["https://example.org/a.png"] * 3}, format="json").status_code,
         client.post(BATCH, {"urls": ["https://example.org/a.png"] * 6}, format="json").status_code,
         client.post(BATCH, {"files": [io.BytesIO(picture(1)), io.BytesIO(picture(2))]}, format="multipart").status_code,
         client.post(URL + "predict/", {"image": io.BytesIO(picture(1))}, format="multipart").status_code,
