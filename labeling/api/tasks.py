@@ -218,7 +218,8 @@ class BoxGoldsSerializer(serializers.Serializer):
 
 class BoxGoldsView(ProjectView):
     """Make hidden gold of covered images in the three-stage box workflow: a good and a perturbed box, all boxes and one
-    left out. An image that gave gold gives none again.
+    left out, of five images at most. An image that gave gold gives none again. As much as `gold_rate` needs is made by
+    itself; this makes more.
     """
 
     rights = {"POST": "manage"}

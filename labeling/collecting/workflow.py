@@ -5,16 +5,14 @@ boxes accepted so far (and the candidate), so any stage can be shown from its ow
 whether it is good, nor who found nothing to draw whether all is covered. When an image is covered, its first task's
 label is all accepted boxes.
 
-Source: H. Su, J. Deng, L. Fei-Fei: Crowdsourcing Annotations for Visual Object Detection. HCOMP 2012. Gold is made by
-itself, as there: good boxes are perturbed, and boxes are left out.
+Source: H. Su, J. Deng, L. Fei-Fei: Crowdsourcing Annotations for Visual Object Detection. HCOMP 2012. What is covered
+gives gold by itself, as there: see ``labeling.collecting.box_golds``.
 """
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -23,12 +21,12 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from labeling import webhooks
 from labeling.collecting import marking, tasks
-from labeling.models import Assignment, Consensus, ConsensusQuerySet, Gold, Image, Judgment, Project, Task
+from labeling.models import Assignment, Consensus, ConsensusQuerySet, Gold, Judgment, Project, Task
 from labeling.text.words import gettext as _
 
 MOST_ROUNDS = 60
 METHOD = "three_stage_boxes"
-MADE_GOLD = ":gold-"  # in the stage of what make_golds makes, which is no stage of the workflow
+MADE_GOLD = ":gold-"  # in the stage of what box_golds makes, which is no stage of the workflow
 JUDGED = {"quality": "candidate", "coverage": "boxes"}  # the part of its payload that a stage's answers are about
 STAGES = {
     "label": pgettext_lazy("noun", "Label"),
@@ -197,17 +195,6 @@ def labels_of(project: Project) -> ConsensusQuerySet:
     return rows.exclude(candidates).exclude(task__stage__contains=MADE_GOLD)
 
 
-def perturbed(box: Box, width: int, height: int, dice: random.Random) -> Box:
-    """A box that is clearly wrong for the same object: moved and scaled until it overlaps by less than a half."""
-    x, y, w, h = box["box"]
-    sideways, upright = dice.choice([-1, 1]) * dice.uniform(0.35, 0.6), dice.choice([-1, 1]) * dice.uniform(0.35, 0.6)
-    scale = dice.choice([dice.uniform(0.5, 0.7), dice.uniform(1.4, 1.8)])
-    w2, h2 = min(w * scale, width), min(h * scale, height)
-    left = min(max(x + sideways * w, 0.0), width - w2)
-    top = min(max(y + upright * h, 0.0), height - h2)
-    return {**box, "box": [round(left, 2), round(top, 2), round(w2, 2), round(h2, 2)]}
-
-
 def say_stage(stage: str) -> str:
     """``draw:2`` as people read it; what gold is made of is no round."""
     kind, _sep, turn = stage.partition(":")
@@ -218,39 +205,6 @@ def say_stage(stage: str) -> str:
 def covered(project: Project) -> QuerySet[Consensus]:
     """The labels of images that the three stages are done with: all their boxes."""
     return Consensus.objects.filter(project=project, method=METHOD, task__stage="draw:1", is_final=True)
-
-
-def make_golds(*, project: Project, most: int = 20) -> int:
-    """Gold from covered images: a good and a perturbed box for quality, all boxes and one left out for coverage."""
-    dice = random.Random(0)
-    made = 0
-    for row in covered(project).select_related("task__image").order_by("id").iterator():
-        if made >= most:
-            break
-        if row.answer:
-            made += _golds_of(project, row.task.image, row.answer, dice)
-    return made
-
-
-def _golds_of(project: Project, image: Image, boxes: list[Box], dice: random.Random) -> int:
-    box = dice.choice(boxes)
-    rest = [other for other in boxes if other is not box]
-    wrong = perturbed(box, image.width, image.height, dice)
-    plans: list[tuple[str, dict[str, Any], dict[str, bool]]] = [
-        (f"quality{MADE_GOLD}good", {"boxes": rest, "candidate": box}, {"good": True}),
-        (f"quality{MADE_GOLD}bad", {"boxes": rest, "candidate": wrong}, {"good": False}),
-        (f"coverage{MADE_GOLD}all", {"boxes": boxes}, {"covered": True}),
-        (f"coverage{MADE_GOLD}one-missing", {"boxes": rest}, {"covered": False}),
-    ]
-    made = 0
-    with transaction.atomic():
-        for stage, payload, answers in plans:
-            if not Task.objects.filter(image=image, stage=stage).exists():
-                task = tasks.open_for(image=image, project=project, stage=stage, payload=payload)
-                entry = {"answers": answers, "use": "hidden"}
-                marking.mark(task=task, project=project, entry=entry, source=METHOD)
-                made += 1
-    return made
 
 
 def figures(project: Project) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from labeling import webhooks
 from labeling.aggregation.combine import Combined
-from labeling.collecting import suggestions, tasks, workflow
+from labeling.collecting import box_golds, suggestions, tasks, workflow
 from labeling.consensus.base import Judgments, QuestionFit
 from labeling.consensus.question_fit import fit_question
 from labeling.models import Consensus, Departure, Gold, Job, Judgment, Membership, Project, Question, Task, WorkerSkill
@@ -128,6 +128,8 @@ def _fit(project: Project) -> None:
         Project.objects.filter(pk=project.pk).update(fitted_version=version, fitted_at=timezone.now())
     _write_consensus(project, fits, dropped)
     _retire_confident(project)
+    if project.in_stages:
+        box_golds.keep(project.pk)
     logger.info("project %s: fitted %s questions up to version %s", project.pk, len(fits), version)
 
 

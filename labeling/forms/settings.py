@@ -143,6 +143,11 @@ class SettingsForm(ChangesForm, forms.Form):
         assert isinstance(field, forms.MultipleChoiceField)
         more = [code for code in project.languages if code not in dict(LANGUAGES)]
         field.choices = [*LANGUAGES, *((code, tongues.NAMES.get(code, code)) for code in more)]
+        if project.in_stages:
+            form.fields["gold_rate"].help_text = _(
+                "Of the tasks that a worker is handed. Gold is made by itself of covered images, as much as this share "
+                "needs. 0: none is made or asked."
+            )
         return form
 
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F
 
 from labeling import audit
-from labeling.collecting import marking, phases, tasks, workflow
+from labeling.collecting import box_golds, marking, phases, tasks, workflow
 from labeling.consensus.update import update_task
 from labeling.models import Gold, Project, Task
 
@@ -57,9 +57,9 @@ def _known(task: Task) -> dict[str, Any] | None:
     return Gold.objects.filter(task=task).values_list("answers", flat=True).first()
 
 
-def make_box_golds(*, project: Project, user: Any, most: int = 20) -> int:
-    """Make gold of covered images in the three-stage box workflow; returns how many tasks are new."""
+def make_box_golds(*, project: Project, user: Any) -> int:
+    """Make gold of some more covered images in the three-stage box workflow; returns how many tasks are new."""
     with transaction.atomic():
-        made = workflow.make_golds(project=project, most=most)
+        made = box_golds.make(project=project)
         audit.write(project=project, user=user, action="box_golds_made", changes={"count": made})
     return made

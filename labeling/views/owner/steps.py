@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from labeling import doubts
 from labeling.accounts import people
-from labeling.collecting import tasks, unseen, workflow
+from labeling.collecting import tasks, unseen
 from labeling.models import Appeal, Membership, Project, Role
 
 UNSEEN_SECONDS = 20  # how long it is kept for how many people tasks wait: it counts rows
@@ -188,8 +188,8 @@ def _say_disputed(number: int) -> str:
 
 
 def _lacks_gold(project: Project) -> bool:
-    """Whether known answers could be given: gold of the three stages is made of images that are covered."""
-    return not project.gold_count and (not project.in_stages or workflow.covered(project).exists())
+    """Whether known answers could be given; gold of the three stages is made by itself."""
+    return not project.gold_count and not project.in_stages
 
 
 def _ended(project: Project, at: str, manages: bool) -> Iterator[Step]:

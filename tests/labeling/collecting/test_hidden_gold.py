@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from labeling import services
-from labeling.collecting import workflow
+from labeling.collecting import box_golds
 from labeling.models import Project, Task
 from tests.labeling.conftest import client, person
 
@@ -105,7 +105,7 @@ def test_gold_of_boxes_is_asked_by_the_name_of_its_stage_alone(make_project: Cal
             f"/api/v1/assignments/{lease['id']}/judgment/", {"answers": answers}, format="json"
         )
     assert stages == ["draw", "quality", "coverage"]
-    assert workflow.make_golds(project=project) == 4
+    assert box_golds.make(project=project) == 4
     Project.objects.filter(pk=project.pk).update(gold_rate=1.0)
     judge = person("judge")
     seen = set()

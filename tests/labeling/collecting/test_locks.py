@@ -36,8 +36,10 @@ SEEN = [{"key": "seen", "kind": "yes_no", "prompt": "Is it?"}]
 BOX = {"category": "cat", "box": [2.0, 3.0, 10.0, 12.0]}
 
 
-def beside_an_answer(task: Task, work: Callable[[], Any]) -> None:
-    """Run ``work`` while somebody answers the task, who comes to the project's row when it waits for a lock."""
+def beside_an_answer(task: Task, work: Callable[[], Any], causes: Callable[[], Any] | None = None) -> None:
+    """Run ``work`` while somebody answers the task, who comes to the project's row when it waits for a lock, and to
+    what the answer causes.
+    """
 
     def waits() -> None:
         closing(lambda: await_waiting("%labeling_%"))
@@ -48,6 +50,8 @@ def beside_an_answer(task: Task, work: Callable[[], Any]) -> None:
             working = others.submit(closing, work)
             others.submit(waits).result()
             Project.objects.filter(pk=task.project_id).update(judgment_count=F("judgment_count"))
+            if causes:
+                causes()
         working.result()
 
 

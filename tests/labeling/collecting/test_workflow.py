@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from labeling import exporting, figures, services
-from labeling.collecting import rightness, workflow
+from labeling.collecting import box_golds, rightness, workflow
 from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
 from labeling.jobs import Report
@@ -100,7 +100,7 @@ def test_an_image_is_no_longer_covered_when_its_box_is_found_bad_after_all(boxes
     services.decide_task(task=Task.objects.get(stage="quality:1"), answers={"good": False}, user=boxes.owner)
     assert not Consensus.objects.get(task__stage="draw:1").is_final
     assert workflow.figures(boxes)["covered_images"] == 0
-    assert workflow.make_golds(project=boxes) == 0  # of a box that is bad
+    assert box_golds.make(project=boxes) == 0  # of a box that is bad
     assert open_stages() == ["draw:2"]
     services.decide_task(task=Task.objects.get(stage="quality:1"), answers={"good": True}, user=boxes.owner)
     assert Consensus.objects.get(task__stage="draw:1").is_final
@@ -146,7 +146,7 @@ def test_gold_of_a_box_that_is_found_bad_after_all_is_taken_back_and_counts_agai
     boxes: Project, crowd: list[User]
 ) -> None:
     cover(boxes, crowd)
-    workflow.make_golds(project=boxes)
+    box_golds.make(project=boxes)
     services.change_project(project=boxes, user=boxes.owner, gold_rate=1.0)
     new = person("new")
     for _ in range(4):
@@ -261,7 +261,7 @@ def test_a_perturbed_box_never_overlaps_by_a_half_and_stays_in_the_image() -> No
     dice = random.Random(1)
     for _ in range(300):
         box = {"category": "cat", "box": [dice.uniform(0, 60), dice.uniform(0, 60), dice.uniform(5, 40), 20.0]}
-        x, y, width, height = workflow.perturbed(box, 100, 100, dice)["box"]
+        x, y, width, height = box_golds.perturbed(box, 100, 100, dice)["box"]
         assert x >= 0
         assert y >= 0
         assert x + width <= 100.02

@@ -22,7 +22,6 @@ def test_three_stage_boxes_show_their_cost_by_stage_and_give_gold(
         images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=1, judgments_max=1, access="open"
     )
     gold = "Give some known answers as gold"
-    assert gold not in text(owning.get(f"/projects/{project.slug}/")), "it is made of covered images, of which is none"
     box = {"category": "cat", "box": [2.0, 3.0, 10.0, 12.0]}
     for name, answers in (("a", {"box": [box]}), ("b", {"good": True}), ("c", {"covered": True})):
         user = person(name)
@@ -34,7 +33,8 @@ def test_three_stage_boxes_show_their_cost_by_stage_and_give_gold(
     assert project.primary_question() is None  # its yes and no are about boxes, not what a classifier learns
     assert "Nothing is disputed" in text(owning.get(f"/projects/{project.slug}/review/"))
     services.add_images(project=project, images={"more.png": picture(9)})
-    assert gold in text(owning.get(f"/projects/{project.slug}/"))
+    assert gold not in text(owning.get(f"/projects/{project.slug}/")), "it is made by itself"
+    assert "Gold is made by itself of covered images" in text(owning.get(f"/projects/{project.slug}/settings/"))
     owning.post(f"/projects/{project.slug}/images/golds/")
     assert Task.objects.filter(project=project, is_gold=True).count() == 4
 
