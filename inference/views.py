@@ -25,6 +25,7 @@ from inference.intake.features import original
 from inference.models import Deployment, KeyLimit
 from inference.monitoring import figures, stored_reference
 from inference.monitoring.alarm import alarm_of
+from inference.monitoring.reference import NOVEL
 from inference.serializers import answer_json
 from inference.services.jobs import DOWNLOADS
 from labeling.errors import CrowdtuneError
@@ -142,7 +143,8 @@ def _surroundings(answer: Answer, snapshot: Snapshot, names: dict[str, str]) -> 
         for image_id, distance in nearest
         if image_id in images
     ]
-    return {"novelty": float(reference.novelty(answer.features)[0]), "neighbours": neighbours}
+    novelty = float(reference.novelty(answer.features)[0])
+    return {"novelty": novelty, "is_novel": novelty > NOVEL, "neighbours": neighbours}
 
 
 @login_required

@@ -125,12 +125,12 @@ def measure_drift(version: ModelVersion, rows: QuerySet[Traffic], now: datetime)
     if before is not None and before.images == today.count:
         return before
     training = Moments()
-    training.add(reference.projected)
+    training.add(reference.drawn)
     distance = drift.distance(today, training)
     if before is not None and before.images >= drift.MOST_DRAWN:
         limit = before.feature_limit
     else:
-        limit = drift.chance_limit(reference.projected, today.count)
+        limit = drift.chance_limit(reference.drawn, today.count)
     index = drift.psi(reference.class_shares.tolist(), [classes[key] for key in version.categories])
     is_alarm = today.count >= drift.LEAST and (distance > drift.FAR * limit or index > drift.PSI_ALARM)
     row, _created = Drift.objects.update_or_create(

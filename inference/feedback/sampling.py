@@ -20,9 +20,10 @@ from django.utils import timezone
 
 from inference.engine.engine import Answer
 from inference.engine.routing import VersionRef
-from inference.feedback.scoring import score
+from inference.feedback.scoring import Scores, score
 from inference.models import AutoLabel, Deployment, Prediction, Reason, Sample
 from inference.monitoring import stored_reference
+from inference.monitoring.reference import NOVEL
 from labeling.collecting import tasks
 from labeling.errors import CrowdtuneError
 from labeling.importing.ingest import IMPORTED_AGAIN
@@ -52,7 +53,8 @@ def maybe_keep(*, project: Project, answer: Answer, pictures: list[tuple[int, by
     drawn = [(index, data) for index, data in pictures if random.random() < share]
     try:
         for index, data in drawn:
-            reason = _reason(answer, index)
+            scores = _scores(answer, index)
+            reason = _reason(scores)
             if reason is None or not _has_quota(project):
                 continue
             name = f"request-{hashlib.sha256(data).hexdigest()[:12]}"
@@ -60,7 +62,7 @@ def maybe_keep(*, project: Project, answer: Answer, pictures: list[tuple[int, by
             stored = store_images(project=project, images={name: data})
             with _alone(project):
                 if _has_quota(project):
-                    kept += _keep(project=project, stored=stored, answer=answer, index=index, reason=reason)
+                    kept += _keep(project=project, stored=stored, answer=answer, scores=scores, reason=reason)
                 else:
                     drop_stored(images=stored)
     except Exception:  # a full disk, a store that is away: whoever asked has the answer all the same
@@ -68,15 +70,19 @@ def maybe_keep(*, project: Project, answer: Answer, pictures: list[tuple[int, by
     return kept
 
 
-def _reason(answer: Answer, index: int) -> Reason | None:
-    # Drawn before it is looked at: the live accuracy is taken on these, so they must not be the sure ones alone.
-    if random.random() < RANDOM_SHARE:
-        return Reason.RANDOM
+def _scores(answer: Answer, index: int) -> Scores:
     reference = stored_reference.reference_of(answer.version)
     features = answer.features[index : index + 1]
     novelty = reference.novelty(features) if reference else np.zeros(1, np.float32)
-    scores = score(answer.probabilities[index : index + 1], novelty)
-    if scores.novelty[0] > 1.5:
+    return score(answer.probabilities[index : index + 1], novelty)
+
+
+def _reason(scores: Scores) -> Reason | None:
+    """Of one picture. What is both novel and uncertain is kept as novel: a version is unsure of what it never saw."""
+    # Drawn before it is looked at: the live accuracy is taken on these, so they must not be the sure ones alone.
+    if random.random() < RANDOM_SHARE:
+        return Reason.RANDOM
+    if scores.novelty[0] > NOVEL:
         return Reason.NOVEL
     if scores.uncertainty[0] > UNSURE:
         return Reason.UNCERTAIN
@@ -101,21 +107,20 @@ def _has_quota(project: Project) -> bool:
     return Sample.objects.filter(project=project, created_at__gt=since).count() < deployment.sample_quota
 
 
-def _keep(*, project: Project, stored: list[Image], answer: Answer, index: int, reason: Reason) -> list[Sample]:
+def _keep(*, project: Project, stored: list[Image], answer: Answer, scores: Scores, reason: Reason) -> list[Sample]:
     new = add_stored(project=project, images=stored)
     if not new:
         return []  # the project has these bytes already
     image = new[0]
-    best = int(answer.probabilities[index].argmax())
-    scores = score(answer.probabilities[index : index + 1], np.zeros(1, np.float32))
     with transaction.atomic():
         sample = Sample.objects.create(project=project, image=image, version_id=answer.version.id, reason=reason)
         Prediction.objects.get_or_create(
             image=image,
             version_id=answer.version.id,
             defaults={
-                "project": project, "category": answer.categories[best], "reason": reason,
-                "probability": float(answer.probabilities[index, best]), "uncertainty": float(scores.uncertainty[0]),
+                "project": project, "category": answer.categories[int(scores.category[0])], "reason": reason,
+                "probability": float(scores.probability[0]), "uncertainty": float(scores.uncertainty[0]),
+                "novelty": float(scores.novelty[0]),
             },
         )  # fmt: skip
         raise_priority(project=project, priorities={image.pk: 1.0 + float(scores.value[0])})

@@ -1,10 +1,12 @@
 """Have the requests moved away from what the version was trained on?
 
-Two figures. The Fréchet distance between the projected features of the requests and those of the training images (the
-projection makes the latter a standard normal in its first two moments), and the population stability index of the
-predicted classes. A distance is judged against what as many training images drawn at random reach by chance.
+Two figures. The Fréchet distance between the projected features of the requests and those of training images that had
+no part in finding the projection (which makes the latter a standard normal in its first two moments), and the
+population stability index of the predicted classes. A distance is judged against what two samples of one kind, as
+many as there are of each, reach by chance.
 
-Source: Heusel et al. (2017) for the distance of Gaussians; Yurdakul, Statistical Properties of PSI (2018).
+Source: Heusel et al. (2017) for the distance of Gaussians; Efron & Tibshirani, An Introduction to the Bootstrap (1993),
+chapter 16, for two samples; Yurdakul, Statistical Properties of PSI (2018).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 
 DIMENSIONS = 16
 PSI_ALARM = 0.25  # the field's usual mark for a population that has changed
-FAR = 2  # times the distance that chance reaches: beyond it the images are others
+FAR = 1.5  # times the distance that chance reaches: beyond it the images are others
 DRAWS = 200  # that show what chance reaches
 MOST_DRAWN = 2000  # images of one draw, however many were asked about
 LEAST = 50  # images under which no alarm is given
@@ -90,20 +92,22 @@ def _root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def chance_limit(points: NDArray[np.floating], count: int) -> float:
-    """The distance that ``count`` training images drawn at random stay below 99 times in 100.
+    """The distance that ``count`` more images of the training images' kind stay below 99 times in 100.
+
+    A bootstrap of both samples, for the training images are one, too: of few of them the moments err as those of few
+    requests do.
 
     Args:
-        points: ``[m, d]`` projected training images.
+        points: ``[m, d]`` projected training images that did not give the axes.
         count: How many requests the window has.
     """
     rng = np.random.default_rng(0)
-    whole = Moments()
-    whole.add(points)
     reached = []
     for _ in range(DRAWS):
-        part = Moments()
-        part.add(points[rng.integers(0, len(points), min(count, MOST_DRAWN))])
-        reached.append(distance(part, whole))
+        training, requests = Moments(), Moments()
+        training.add(points[rng.integers(0, len(points), len(points))])
+        requests.add(points[rng.integers(0, len(points), min(count, MOST_DRAWN))])
+        reached.append(distance(requests, training))
     return float(np.quantile(reached, 0.99))
 
 

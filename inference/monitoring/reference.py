@@ -3,25 +3,34 @@
 Features are made of one length and placed by their leading principal directions and how far they lie beside these:
 what a network was never shown differs in directions in which its training images do not. Novelty is the distance to the
 k-th nearest of a sample of training images: 0 is no farther out than half of new images of their kind, 1 as far as one
-in twenty. Divided by their deviation along them, the places on the directions are what drift is measured by.
+in twenty, ``NOVEL`` as far as one in a hundred.
 
-Source: Sun et al., Out-of-Distribution Detection with Deep Nearest Neighbors (ICML 2022).
+Drift is measured along directions that half of the training images gave, against the other half: those are placed as
+requests are, which the images that gave the directions are not.
+
+Source: Sun et al., Out-of-Distribution Detection with Deep Nearest Neighbors (ICML 2022); Hyndman & Fan, Sample
+Quantiles in Statistical Packages (1996), definition 6: a new one lies beyond the quantile p in 1 - p of the cases,
+however few there are; Cox, A Note on Data-Splitting (1975).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.monitoring.drift import DIMENSIONS
 from training.learning.files import read_arrays, write_arrays
 
 DIRECTIONS = 63
 SAMPLE = 1000  # images kept at most
 NEIGHBOURS = 5
 FOLDS = 5
+# From there on an image is unlike all training images; one in a hundred of their kind is, too. Distances of one kind
+# are nearly normal, and of few images the hundredth part is a matter of luck: it is put where that of a normal one is.
+NOVEL = 2.326 / 1.645
 BLOCK = 1024  # rows whose distances are made at once
 Floats = NDArray[np.float32]
 
@@ -32,21 +41,18 @@ class Reference:
 
     mean: Floats  # [dim], of features of length 1
     directions: Floats  # [dim, d], of length 1
-    deviations: Floats  # [d]: of the training images along them
     points: Floats  # [m, d + 1]: the places of a sample of the training images
     image_ids: NDArray[np.int64]  # [m]: whose they are
-    middle: float  # the distance that half of the training images stay below
+    middle: float  # the distance that half of new images of their kind stay below
     edge: float  # and that 95 of 100 do
+    axes: Floats  # [dim, <= DIMENSIONS]: what drift is measured along
+    origin: Floats  # [<= DIMENSIONS]: the mean of the images that gave no axes, along them
+    drawn: Floats  # [m, <= DIMENSIONS]: a sample of these, zero mean and unit variance
     class_shares: Floats  # [k]: predicted classes over the training images
 
     def project(self, features: Floats) -> Floats:
-        """``[n, dim] -> [n, d]``, zero mean and unit variance over the training images."""
-        return self.place(features)[:, :-1] / self.deviations
-
-    @property
-    def projected(self) -> Floats:
-        """``[m, d]``, the sample of the training images."""
-        return self.points[:, :-1] / self.deviations
+        """``[n, dim] -> [n, <= DIMENSIONS]``, by which drift is measured: beside ``drawn``."""
+        return features @ self.axes / _lengths(features) - self.origin
 
     def place(self, features: Floats) -> Floats:
         """``[n, dim] -> [n, d + 1]``: images that look alike lie together."""
@@ -65,16 +71,14 @@ class Reference:
         return [(int(self.image_ids[index]), float(distances[index] / max(self.edge, 1e-9))) for index in order]
 
     def save(self, path: Path) -> None:
-        names = ("mean", "directions", "deviations", "points", "image_ids", "class_shares")
-        arrays = {name: getattr(self, name) for name in names}
-        write_arrays(path, {**arrays, "middle": np.float32(self.middle), "edge": np.float32(self.edge)})
+        write_arrays(path, {one.name: np.asarray(getattr(self, one.name)) for one in fields(self)})
 
     @classmethod
     def load(cls, path: Path) -> Reference:
         file = read_arrays(path)
         return cls(
-            file["mean"], file["directions"], file["deviations"], file["points"], file["image_ids"],
-            float(file["middle"]), float(file["edge"]), file["class_shares"],
+            file["mean"], file["directions"], file["points"], file["image_ids"], float(file["middle"]),
+            float(file["edge"]), file["axes"], file["origin"], file["drawn"], file["class_shares"],
         )  # fmt: skip
 
 
@@ -90,14 +94,27 @@ def fit_reference(features: Floats, image_ids: NDArray[np.int64], class_shares: 
     rng = np.random.default_rng(seed)
     of_one = features / _lengths(features)
     mean = of_one.mean(axis=0, dtype=np.float64).astype(np.float32)
-    directions, deviations = _directions(of_one[rng.permutation(len(features))[:5000]] - mean)
+    directions = _principal(of_one[rng.permutation(len(features))[:5000]] - mean, DIRECTIONS)
     chosen = np.sort(rng.permutation(len(features))[:SAMPLE])
     points = _placed(features[chosen], mean, directions)
-    middle, edge = np.quantile(_left_out(features[rng.permutation(chosen)]), (0.5, 0.95)).astype(np.float32).tolist()
+    distances = _left_out(features[rng.permutation(chosen)])
+    middle, edge = np.quantile(distances, (0.5, 0.95), method="weibull").tolist()
+    axes, origin, drawn = _halved(of_one[rng.permutation(len(features))[:5000]])
     return Reference(
-        mean, directions, deviations, points, image_ids[chosen].astype(np.int64), middle, edge,
+        mean, directions, points, image_ids[chosen].astype(np.int64), middle, edge, axes, origin, drawn,
         class_shares.astype(np.float32),
     )  # fmt: skip
+
+
+def _halved(of_one: Floats) -> tuple[Floats, Floats, Floats]:
+    """``axes``, ``origin`` and ``drawn`` of a reference, from features ``[n, dim]`` of length 1 in no order."""
+    givers, others = of_one[: len(of_one) // 2], of_one[len(of_one) // 2 :]
+    directions = _principal(givers - givers.mean(axis=0, keepdims=True), DIMENSIONS)
+    along = others @ directions
+    axes = directions / np.maximum(along.std(axis=0), np.float32(1e-6))
+    places = others @ axes
+    origin = places.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return axes, origin, (places - origin)[:SAMPLE]
 
 
 def _lengths(features: Floats) -> Floats:
@@ -114,10 +131,6 @@ def _placed(features: Floats, mean: Floats, directions: Floats) -> Floats:
     return np.concatenate([along, beside], axis=1).astype(np.float32)
 
 
-def _directions(centred: Floats) -> tuple[Floats, Floats]:
-    return _principal(centred, min(DIRECTIONS, len(centred) - 1, centred.shape[1]))
-
-
 def _left_out(features: Floats) -> Floats:
     """``[n, dim] -> [n]``, how far each image lies from the others when the directions are found without it.
 
@@ -130,15 +143,16 @@ def _left_out(features: Floats) -> Floats:
         rest = features[folds != fold]
         of_one = rest / _lengths(rest)
         mean = of_one.mean(axis=0, dtype=np.float64).astype(np.float32)
-        directions, _deviations = _directions(of_one - mean)
+        directions = _principal(of_one - mean, DIRECTIONS)
         others = _placed(rest, mean, directions)
         distances[folds == fold] = _kth_distance(_placed(features[folds == fold], mean, directions), others, NEIGHBOURS)
     return distances
 
 
-def _principal(centred: Floats, count: int) -> tuple[Floats, Floats]:
-    """``[n, dim] -> [dim, d], [d]``: at most ``count`` leading directions, and the deviation along each."""
+def _principal(centred: Floats, most: int) -> Floats:
+    """``[n, dim] -> [dim, d]``: at most ``most`` leading directions."""
     n, dim = centred.shape
+    count = max(min(most, n - 1, dim), 0)
     exact = centred.astype(np.float64)
     if n < dim:  # the small Gram matrix has the same spectrum
         values, left = np.linalg.eigh(exact @ exact.T)
@@ -149,7 +163,7 @@ def _principal(centred: Floats, count: int) -> tuple[Floats, Floats]:
         values, vectors = values[::-1][:count], right[:, ::-1][:, :count]
     deviations = np.sqrt(np.maximum(values / max(n - 1, 1), 0.0))
     some = deviations > max(float(deviations.max(initial=0.0)) * 1e-3, 1e-6)  # the others are noise of the arithmetic
-    return vectors[:, some].astype(np.float32), deviations[some].astype(np.float32)
+    return vectors[:, some].astype(np.float32)
 
 
 def _distances(points: Floats, others: Floats) -> Floats:

@@ -22,6 +22,8 @@ from inference.engine.engine import Answer
 from inference.engine.routing import VersionRef, routes
 from inference.feedback import loop, sampling
 from inference.models import Deployment, Prediction, Reason, Sample
+from inference.monitoring import stored_reference
+from inference.monitoring.reference import NOVEL
 from labeling.collecting import tasks
 from labeling.files import storage
 from labeling.models import DiscardedFile, Image, Job, Project, Task
@@ -126,7 +128,30 @@ def test_what_is_drawn_at_random_is_drawn_before_it_is_known_to_be_unsure(
     monkeypatch.setattr("random.random", lambda: drawn)
     unsure = Answer(VersionRef.of(champion), CATEGORIES, np.full((1, 3), 1 / 3), np.zeros((1, DIM), np.float32), 0.0)
 
-    assert sampling._reason(unsure, 0) == reason
+    assert sampling._reason(sampling._scores(unsure, 0)) == reason
+
+
+def test_what_is_unlike_the_training_images_is_kept_as_novel_sure_or_not_and_goes_before_what_is_like_them(
+    project, champion, add_images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for image in add_images(range(60)):
+        champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
+    reference = stored_reference.ensure_reference(champion)
+    assert reference is not None
+    Deployment.objects.create(project=project, sample_rate=1.0, sample_quota=9)
+    monkeypatch.setattr("random.random", lambda: 0.9)
+    like, unlike = reference.mean, -reference.mean
+    sure, unsure = np.array([0.98, 0.01, 0.01]), np.full(3, 1 / 3)
+    features, probabilities = np.stack([like, like, unlike, unlike]), np.stack([sure, unsure, sure, unsure])
+    answer = Answer(VersionRef.of(champion), CATEGORIES, probabilities, features, 0.0)
+    pictures = [(index, picture(100 + index)) for index in range(4)]
+    sampling.maybe_keep(project=project, answer=answer, pictures=pictures, share=1.0)
+    rows = Prediction.objects.filter(image__in=Sample.objects.values("image")).order_by("id")
+    assert [row.reason for row in rows] == ["uncertain", "novel", "novel"]
+    assert [(row.novelty or 0) > NOVEL for row in rows] == [False, True, True]
+    unsure_of, novel, both = [Task.objects.get(image=row.image_id).priority for row in rows]
+    assert both > max(unsure_of, novel)
+    assert novel > 1.4, "not the last, for being sure of"
 
 
 def test_what_is_imported_afterwards_is_the_projects_own_and_stays(api, project, champion, run_actors) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference.monitoring.drift import DIMENSIONS, PSI_ALARM, Moments, chance_limit, distance, psi
+from inference.monitoring.drift import DIMENSIONS, FAR, PSI_ALARM, Moments, chance_limit, distance, psi
+from inference.monitoring.reference import fit_reference
 
 
 def moments(points: np.ndarray) -> Moments:
@@ -56,6 +57,26 @@ def test_images_like_the_training_images_stay_below_the_limit_and_others_pass_it
     limit = chance_limit(training, 100)
     assert distance(moments(rng.normal(size=(100, DIMENSIONS))), moments(training)) < limit
     assert distance(moments(rng.normal(size=(100, DIMENSIONS)) + 1.0), moments(training)) > limit
+
+
+@pytest.mark.parametrize(("trained", "asked"), [(60, 300), (200, 100), (200, 1000)])
+def test_requests_like_the_training_images_hardly_ever_alarm_and_others_do(trained: int, asked: int) -> None:
+    """Drawn: features of 1280 numbers along ten directions, beside as much noise as few training images are lost in."""
+    rng = np.random.default_rng(trained + asked)
+    along = rng.normal(size=(10, 1280))
+
+    def drawn(count: int, shift: float = 0.0) -> np.ndarray:
+        return ((rng.normal(size=(count, 10)) + shift) @ along + 3 * rng.normal(size=(count, 1280))).astype(np.float32)
+
+    calm, moved = [], []
+    for _ in range(5):
+        reference = fit_reference(drawn(trained), np.arange(trained), np.array([1.0]))
+        limit, training = chance_limit(reference.drawn, asked), moments(reference.drawn)
+        calm += [distance(moments(reference.project(drawn(asked))), training) / limit for _ in range(4)]
+        moved.append(distance(moments(reference.project(drawn(asked, 1.5))), training) / limit)
+    assert np.mean(calm) > 0.3, "a limit that nothing comes near would find nothing"
+    assert max(calm) < FAR
+    assert min(moved) > FAR
 
 
 def test_narrow_features_fill_the_dimensions_they_have() -> None:

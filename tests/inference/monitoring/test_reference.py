@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.monitoring.reference import Reference, _kth_distance, fit_reference
+from inference.monitoring.drift import DIMENSIONS
+from inference.monitoring.reference import NOVEL, Reference, _kth_distance, fit_reference
 
 
 @pytest.fixture
@@ -47,10 +48,31 @@ def test_images_of_another_kind_are_novel_beside_few_training_images_too_and_new
     assert np.mean(reference.novelty(pictures(2, range(15, 35), 200)) > 1.5) > 0.9
 
 
-def test_the_projection_of_the_training_images_is_centred_with_unit_variance(features, reference) -> None:
-    points = reference.project(features)
-    np.testing.assert_allclose(points.mean(axis=0), 0, atol=1e-3)
-    np.testing.assert_allclose(points.std(axis=0), 1, atol=0.02)
+@pytest.mark.parametrize("count", [60, 400])
+def test_one_new_image_in_a_hundred_of_the_training_images_kind_is_novel(count: int) -> None:
+    """The mean over training sets: of one of 60 images the share is a matter of luck."""
+    rng = np.random.default_rng(5)
+    kind = rng.normal(size=(12, 30))
+    shares = []
+    for _ in range(20):
+        known = rng.normal(size=(count + 500, 12)) @ kind + 0.3 * rng.normal(size=(count + 500, 30))
+        known = known.astype(np.float32)
+        reference = fit_reference(known[:count], np.arange(count), np.array([1.0]))
+        shares.append(np.mean(reference.novelty(known[count:]) > NOVEL))
+    assert 0.003 < np.mean(shares) < 0.02
+
+
+def test_new_images_are_placed_for_drift_as_those_are_that_they_are_compared_with() -> None:
+    """Along directions that 200 images of 1280 features fit, these same lie twice as far out as others."""
+    rng = np.random.default_rng(6)
+    images = rng.normal(1, 1, size=(1200, 1280)).astype(np.float32)
+    reference = fit_reference(images[:200], np.arange(200), np.array([1.0]))
+    assert reference.drawn.shape == (100, DIMENSIONS)
+    np.testing.assert_allclose(reference.drawn.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(reference.drawn.std(axis=0), 1, atol=0.01)
+    new = reference.project(images[200:])
+    assert new.std() == pytest.approx(1, abs=0.1)
+    assert np.abs(new.mean(axis=0)).max() < 0.4  # four times the error of a mean of 100
 
 
 def test_the_nearest_training_image_of_a_training_image_is_itself(features, reference) -> None:
