@@ -26,6 +26,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from config import env, guard
 from config.errors import plain
 from config.models import QueuedMessage
+from inference.monitoring import figures
 from labeling.accounts import permissions
 from labeling.accounts.keys import ApiKeyAuthentication
 from labeling.models import Project
@@ -46,6 +47,23 @@ class Figures:
         totals = Project.objects.aggregate(**{name: Sum(f"{column}_count") for name, column in names.items()})
         for name, value in totals.items():
             yield GaugeMetricFamily(f"crowdtune_{name}", "Sum over all projects.", value=value or 0)
+        yield from self._drift()
+
+    def _drift(self) -> Iterator[Metric]:
+        """Of the last day with requests of each champion, where that is today or yesterday (UTC)."""
+        names = {"input_drift": "Distance of the requests; 1 is what chance reaches.",
+                 "input_drift_alarm": "Beyond it the alarm is given.",
+                 "class_drift": "Stability index of the predicted classes.",
+                 "class_drift_alarm": "Beyond it the alarm is given.",
+                 "drift_alarm": "1 where it is given."}  # fmt: skip
+        gauges = {
+            name: GaugeMetricFamily(f"crowdtune_{name}", said, labels=["project"]) for name, said in names.items()
+        }
+        for slug, row in figures.drift_now().items():
+            values = (row["input_drift"], row["input_alarm"], row["class_drift"], row["class_alarm"], row["is_alarm"])
+            for gauge, value in zip(gauges.values(), values, strict=True):
+                gauge.add_metric([slug], float(value))
+        yield from gauges.values()
 
     def _queue(self) -> Iterator[Metric]:
         rows = QueuedMessage.objects.values("queue_name", "state").annotate(count=Count("pk"), oldest=Min("mtime"))

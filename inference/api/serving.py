@@ -55,9 +55,23 @@ class VersionFiguresSerializer(serializers.Serializer):
     live_accuracy_random = serializers.FloatField(allow_null=True)
 
 
+class DriftSerializer(serializers.Serializer):
+    version = serializers.IntegerField()
+    day = serializers.DateField(help_text="UTC.")
+    images = serializers.IntegerField(help_text="Of that day's requests; of fewer than 50 no alarm is given.")
+    input_drift = serializers.FloatField(
+        help_text="How far they are from the training images; 1 is what chance reaches."
+    )
+    input_alarm = serializers.FloatField(help_text="The input drift beyond which the alarm is given.")
+    class_drift = serializers.FloatField(help_text="Population stability index of the predicted classes.")
+    class_alarm = serializers.FloatField(help_text="The class drift beyond which the alarm is given.")
+    is_alarm = serializers.BooleanField()
+
+
 class ServingSerializer(serializers.Serializer):
     settings = DeploymentSerializer()
     versions = VersionFiguresSerializer(many=True)
+    drift = DriftSerializer(many=True, help_text="Of each day with requests, of the last 90, oldest first.")
 
 
 class KeySerializer(serializers.Serializer):
@@ -160,6 +174,7 @@ def _serving(project: Project) -> dict[str, Any]:
     return {
         "settings": DeploymentSerializer(Deployment.of(project.pk)).data,
         "versions": [one.as_json() for one in figures.by_version(project)],
+        "drift": figures.drift_days(project),
     }
 
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from inference.engine.metrics import BUCKETS
 from inference.models import AutoLabel, Drift, Prediction, Reason, Sample, Traffic
-from inference.monitoring.drift import LEAST, PSI_ALARM
+from inference.monitoring.drift import FAR, LEAST, PSI_ALARM
 from inference.monitoring.traffic import quantile
 from labeling import charts
 from labeling.accounts import languages
@@ -157,6 +157,28 @@ def latency_plot(figures: list[VersionFigures]) -> charts.Chart:
         edges[:last], [(_("Version %d") % one.version.number, one.latencies[:last]) for one in used],
         title=_("Latency"), x_label=_("Milliseconds"), y_label=_("Requests"),
     )  # fmt: skip
+
+
+def drift_days(project: Project) -> list[dict[str, Any]]:
+    """What ``drift_plots`` draws, oldest day first, and what the alarm is given by."""
+    since = timezone.now().date() - timedelta(days=DRIFT_DAYS)
+    rows = Drift.objects.filter(project=project, day__gte=since).select_related("version").order_by("day", "version")
+    return [_drift(row) for row in rows]
+
+
+def drift_now() -> dict[str, dict[str, Any]]:
+    """By project, of the last day on which its champion was asked; none where that is before yesterday."""
+    since = timezone.now().date() - timedelta(days=1)
+    rows = Drift.objects.filter(day__gte=since, version__in=ModelVersion.objects.champions(), project__deleted_at=None)
+    return {row.project.slug: _drift(row) for row in rows.select_related("version", "project").order_by("day")}
+
+
+def _drift(row: Drift) -> dict[str, Any]:
+    return {
+        "version": row.version.number, "day": row.day.isoformat(), "images": row.images,
+        "input_drift": row.feature_distance / max(row.feature_limit, 1e-9), "input_alarm": FAR,
+        "class_drift": row.class_psi, "class_alarm": PSI_ALARM, "is_alarm": row.is_alarm,
+    }  # fmt: skip
 
 
 def drift_plots(project: Project) -> list[charts.Chart]:

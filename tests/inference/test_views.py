@@ -251,7 +251,9 @@ def test_the_page_says_no_share_of_too_few_images_drawn_at_random(browser, proje
     assert "on 20 images drawn at random" in browser.get(SERVING).content.decode()
 
 
-def test_a_drift_alarm_says_since_when_and_which_category_has_grown(browser, project, champion, add_images) -> None:
+def test_a_drift_alarm_says_since_when_and_which_category_has_grown(
+    browser, api, project, champion, add_images
+) -> None:
     for image in add_images(range(8)):
         champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
     reference = stored_reference.ensure_reference(champion)
@@ -269,6 +271,16 @@ def test_a_drift_alarm_says_since_when_and_which_category_has_grown(browser, pro
     assert alarm.category == project.categories.get(key=rarest).name
     assert alarm.learned < alarm.share == 1
     assert "is its answer to 100" in page.content.decode()
+    days = api.get("/api/v1/projects/colours/serving/").json()["drift"]
+    assert [day["is_alarm"] for day in days] == [True, False, True, True]
+    assert days[-1] == {
+        "version": champion.number, "day": now.date().isoformat(), "images": 60, "input_drift": 1.0, "input_alarm": 1.5,
+        "class_drift": 2.0, "class_alarm": 0.25, "is_alarm": True,
+    }  # fmt: skip
+    told = browser.get("/metrics").content.decode()
+    for line in ("input_drift{project=%s} 1.0", "input_drift_alarm{project=%s} 1.5", "class_drift{project=%s} 2.0",
+                 "class_drift_alarm{project=%s} 0.25", "drift_alarm{project=%s} 1.0"):  # fmt: skip
+        assert "crowdtune_" + line % '"colours"' in told
     Drift.objects.filter(day=now.date()).update(is_alarm=False)
     assert browser.get(SERVING).context["alarm"] is None
 
