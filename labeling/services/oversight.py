@@ -96,7 +96,7 @@ def _check(rule: Rule) -> None:
         raise _bad("threshold", _("A rule counts at most %(most)s in a row.") % {"most": MOST_WINDOW})
     if rule.action == Rule.Action.WEIGHT and not (rule.value is not None and 0 <= rule.value <= 1):
         raise _bad("value", _("Say the new weight, from 0 to 1."))
-    if rule.action == Rule.Action.OVERLAP and not (rule.value and rule.value >= 1 and rule.value.is_integer()):
+    if rule.action == Rule.Action.OVERLAP and not (rule.value and rule.value >= 1 and rule.value % 1 == 0):
         raise _bad("value", _("Say how many judgments more are asked, 1 or more."))
 
 
