@@ -132,7 +132,8 @@ def measure_drift(version: ModelVersion, rows: QuerySet[Traffic], now: datetime)
     else:
         limit = drift.chance_limit(reference.drawn, today.count)
     index = drift.psi(reference.class_shares.tolist(), [classes[key] for key in version.categories])
-    is_alarm = today.count >= drift.LEAST and (distance > drift.FAR * limit or index > drift.PSI_ALARM)
+    has_moved = distance > drift.FAR * limit or index > drift.psi_alarm(len(version.categories), today.count)
+    is_alarm = today.count >= drift.LEAST and has_moved
     row, _created = Drift.objects.update_or_create(
         version=version, day=now.date(),
         defaults={

@@ -11,7 +11,7 @@ import numpy as np
 from inference.engine.routing import VersionRef
 from inference.models import Drift, Traffic
 from inference.monitoring import stored_reference
-from inference.monitoring.drift import FAR, PSI_ALARM
+from inference.monitoring.drift import FAR, psi_alarm
 from training.models import ModelVersion
 from training.snapshots import labels
 
@@ -37,7 +37,7 @@ def alarm_of(version: ModelVersion) -> Alarm | None:
     since, is_of_images = days[unbroken - 1].day, last.feature_distance > FAR * last.feature_limit
     reference = stored_reference.reference_of(VersionRef.of(version))
     shares = _shares(version, last.day)
-    if last.class_psi <= PSI_ALARM or reference is None or shares is None:
+    if last.class_psi <= psi_alarm(len(version.categories), last.images) or reference is None or shares is None:
         return Alarm(since, is_of_images)
     learned = np.asarray(reference.class_shares, np.float64)
     most = int((shares - learned).argmax())

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import scipy  # its parts come when they are first used, which web processes hardly do
 from numpy.typing import NDArray
 
 DIMENSIONS = 16
@@ -121,3 +122,12 @@ def psi(expected: Sequence[float], counts: Sequence[float]) -> float:
     p = (p + 1e-3) / (p + 1e-3).sum()
     q = (q + 0.5) / (q + 0.5).sum()
     return float(((q - p) * np.log(q / p)).sum())
+
+
+def psi_alarm(classes: int, images: int) -> float:
+    """The index beyond which the shares of the classes have changed: PSI_ALARM, or what so few images reach by chance.
+
+    Where nothing has moved, ``images`` times the index is about chi-squared with ``classes - 1`` degrees of freedom
+    (Yurdakul 2018, with shares that are known): of 50 images and ten classes one day in seven would be beyond 0.25.
+    """
+    return max(PSI_ALARM, float(scipy.special.chdtri(max(classes - 1, 1), 0.01)) / max(images, 1))

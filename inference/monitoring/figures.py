@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from inference.engine.metrics import BUCKETS
 from inference.models import AutoLabel, Drift, Prediction, Reason, Sample, Traffic
-from inference.monitoring.drift import FAR, LEAST, PSI_ALARM
+from inference.monitoring.drift import FAR, LEAST, PSI_ALARM, psi_alarm
 from inference.monitoring.traffic import quantile
 from labeling import charts
 from labeling.accounts import languages
@@ -177,7 +177,8 @@ def _drift(row: Drift) -> dict[str, Any]:
     return {
         "version": row.version.number, "day": row.day.isoformat(), "images": row.images,
         "input_drift": row.feature_distance / max(row.feature_limit, 1e-9), "input_alarm": FAR,
-        "class_drift": row.class_psi, "class_alarm": PSI_ALARM, "is_alarm": row.is_alarm,
+        "class_drift": row.class_psi, "class_alarm": psi_alarm(len(row.version.categories), row.images),
+        "is_alarm": row.is_alarm,
     }  # fmt: skip
 
 

@@ -90,6 +90,8 @@ def _asked(request: HttpRequest, project: Project) -> survey.Survey:
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:
+    if request.content_type in {"multipart/form-data", "application/x-www-form-urlencoded"}:
+        return request.POST.dict()
     try:
         body = bodies.loads(request.body or b"{}")
     except ValueError:

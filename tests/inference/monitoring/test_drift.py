@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference.monitoring.drift import DIMENSIONS, FAR, PSI_ALARM, Moments, chance_limit, distance, psi
+from inference.monitoring.drift import DIMENSIONS, FAR, PSI_ALARM, Moments, chance_limit, distance, psi, psi_alarm
 from inference.monitoring.reference import fit_reference
 
 
@@ -87,3 +87,15 @@ def test_shares_that_stay_have_no_index_and_shares_that_turn_have_a_large_one() 
     assert psi([0.5, 0.5], [500, 500]) == pytest.approx(0, abs=1e-3)
     assert psi([0.9, 0.1], [100, 900]) > PSI_ALARM
     assert np.isfinite(psi([1.0, 0.0], [0, 10]))
+
+
+@pytest.mark.parametrize(("classes", "images"), [(2, 50), (10, 50), (10, 300), (50, 100)])
+def test_shares_that_have_not_moved_give_an_alarm_on_one_day_in_a_hundred_at_most(classes: int, images: int) -> None:
+    rng = np.random.default_rng(3)
+    shares = rng.dirichlet(np.full(classes, 5.0))
+    found = [psi(shares.tolist(), day) for day in rng.multinomial(images, shares, size=1000)]
+    beyond = np.array(found) > psi_alarm(classes, images)
+    assert beyond.mean() < 0.02
+    assert psi_alarm(classes, 100_000) == PSI_ALARM
+    if (classes, images) == (10, 50):
+        assert (np.array(found) > PSI_ALARM).mean() > 0.05  # what it is for
