@@ -221,7 +221,9 @@ def test_callers_of_a_challenger_that_is_broken_are_answered_by_the_champion(
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
-def test_what_leaves_by_a_job_is_the_champions_whatever_the_challenger_has(project, add_version, share: float) -> None:
+def test_what_leaves_by_a_job_is_the_champions_whatever_the_challenger_has(
+    project, owner, add_version, share: float
+) -> None:
     for _ in range(6):
         add_version(seed=2, alias="challenger")
     champion = add_version(seed=1, alias="champion")
@@ -230,7 +232,7 @@ def test_what_leaves_by_a_job_is_the_champions_whatever_the_challenger_has(proje
         ModelVersion.objects.filter(alias="challenger").update(alias="")
         ModelVersion.objects.filter(pk=challenger.pk).update(alias="challenger")
         routes.forget()
-        assert services.start_batch(project=project, user=None, stored=True).arguments["version"] == champion.number
+        assert services.start_batch(project=project, user=owner, stored=True).arguments["version"] == champion.number
 
 
 def test_a_shadow_on_a_trunk_of_its_own_runs_beside_the_answer(project, data_dir, add_version) -> None:
