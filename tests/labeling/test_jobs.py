@@ -16,12 +16,12 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from labeling import jobs
+from labeling import jobs, services
 from labeling.actors import import_images
 from labeling.errors import CrowdtuneError, JobLost
 from labeling.files import storage
 from labeling.jobs import Report
-from labeling.models import Job, Project
+from labeling.models import Job, Project, WebhookDelivery
 
 pytestmark = pytest.mark.django_db
 
@@ -249,3 +249,20 @@ def test_a_job_that_died_before_the_clock_was_set_back_is_sent_again(job: Job, s
 def test_a_job_at_work_is_left_alone(job: Job) -> None:
     Job.objects.filter(pk=job.pk).update(state="running", heartbeat_at=timezone.now(), attempts=1)
     assert jobs.requeue_stuck() == 0
+
+
+@pytest.mark.parametrize("state", ["cancelled", "failed"])
+def test_a_job_that_somebody_ends_or_that_is_given_up_is_told_of_as_any_other(project: Project, state: str) -> None:
+    services.add_webhook(project=project, user=project.owner, url="https://example.org/", events=["job.finished"])
+    job = Job.objects.create(project=project, kind="test", actor="import_images", result={"imported": 3})
+    for _again in range(2):
+        if state == "cancelled":
+            jobs.cancel(job=job)
+        else:
+            long_ago = timezone.now() - jobs.STUCK_AFTER * 2
+            Job.objects.filter(pk=job.pk, state="queued").update(
+                state="running", attempts=jobs.MOST_ATTEMPTS, heartbeat_at=long_ago
+            )
+            jobs.requeue_stuck()
+    told = WebhookDelivery.objects.get().payload
+    assert (told["job"], told["state"], told["result"]) == (str(job.pk), state, {"imported": 3})

@@ -23,9 +23,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.http import http_date
 
-from labeling import jobs, services, webhooks
+from labeling import services, webhooks
 from labeling.importing import judgments
-from labeling.models import Job, Project, Task, Webhook, WebhookDelivery
+from labeling.models import Project, Task, Webhook, WebhookDelivery
 from tests.labeling.conftest import answer, claim, client, person
 
 pytestmark = pytest.mark.django_db
@@ -375,23 +375,6 @@ def test_a_webhook_that_is_removed_while_it_is_told_holds_up_no_other(
         webhooks.emit(project=project, event=event, payload={})
     assert webhooks.deliver_due(backend=Removing()) == 2
     assert [row.state for row in WebhookDelivery.objects.all()] == ["delivered"]
-
-
-@pytest.mark.parametrize("state", ["cancelled", "failed"])
-def test_a_job_that_somebody_ends_or_that_is_given_up_is_told_of_as_any_other(project: Project, state: str) -> None:
-    services.add_webhook(project=project, user=project.owner, url="https://example.org/", events=["job.finished"])
-    job = Job.objects.create(project=project, kind="test", actor="import_images", result={"imported": 3})
-    for _again in range(2):
-        if state == "cancelled":
-            jobs.cancel(job=job)
-        else:
-            long_ago = timezone.now() - jobs.STUCK_AFTER * 2
-            Job.objects.filter(pk=job.pk, state="queued").update(
-                state="running", attempts=jobs.MOST_ATTEMPTS, heartbeat_at=long_ago
-            )
-            jobs.requeue_stuck()
-    told = WebhookDelivery.objects.get().payload
-    assert (told["job"], told["state"], told["result"]) == (str(job.pk), state, {"imported": 3})
 
 
 def test_the_next_letter_is_found_however_many_have_been_delivered(project: Project, hook: Webhook) -> None:

@@ -392,12 +392,3 @@ def test_an_owner_who_loses_a_question_to_a_crowd_at_work_asks_again(
     project.refresh_from_db()
     assert (project.survey_version, project.name) == (2, "Notes" if way == "api" else "Pets")
     assert [question.key for question in project.questions.all()] == ["note"]
-
-
-def test_who_skips_a_task_of_a_project_that_was_just_deleted_is_told(make_project: Callable[..., Project]) -> None:
-    project = make_project(images=1, access="open")
-    worker = person("wanda")
-    lease = claim(project, worker)
-    services.delete_project(project=project)
-    answer = client(worker).post(f"/api/v1/assignments/{lease.pk}/skip/")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")

@@ -17,7 +17,7 @@ from labeling.actors import expire_leases
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Membership, Project, Task
 from tests.labeling.collecting.test_concurrency import await_waiting, closing, together
-from tests.labeling.conftest import claim, person
+from tests.labeling.conftest import claim, client, person
 from tests.labeling.services.test_claims import let_run_out
 
 pytestmark = pytest.mark.django_db
@@ -210,3 +210,12 @@ def test_a_late_skip_in_the_moment_in_which_the_task_is_handed_out_anew_changes_
     first = taken_away(project, worker)
     while_handed_anew(project, worker, lambda: services.skip_assignment(assignment_id=first.pk, worker=worker))
     assert set(Assignment.objects.values_list("state", flat=True)) == {"expired", "leased"}
+
+
+def test_who_skips_a_task_of_a_project_that_was_just_deleted_is_told(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=1, access="open")
+    worker = person("wanda")
+    lease = claim(project, worker)
+    services.delete_project(project=project)
+    answer = client(worker).post(f"/api/v1/assignments/{lease.pk}/skip/")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
