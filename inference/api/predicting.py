@@ -116,6 +116,7 @@ def read_inputs(request: Request, project: Project, *, only: bool = False) -> in
         raise CrowdtuneError("too_large", told, 413)
     data: Any = request.data
     spend = partial(limits.spend, request.auth)
+    inputs.refuse_slips(request.query_params)
     top_k = request.query_params.get("top_k")
     if request.content_type.partition(";")[0].strip().lower() == "application/json":
         if only and isinstance(data, Mapping) and "image" in data:
@@ -123,4 +124,5 @@ def read_inputs(request: Request, project: Project, *, only: bool = False) -> in
         if isinstance(data, Mapping):
             data = {"top_k": top_k, **data}
         return inputs.from_json(project, data, spend)
+    inputs.refuse_slips(data)
     return inputs.from_files(request.FILES.getlist("image"), data.get("top_k", top_k), spend)

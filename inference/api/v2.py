@@ -34,6 +34,10 @@ from labeling.files.imaging import MAX_BYTES, to_input
 from labeling.models import Project
 
 EXTENSIONS = ["binary_tensor_data", "classification"]
+PROPERTIES = {  # the protocol's gRPC form has these, text by text
+    "input": "one, of any name: BYTES [n], image files (in JSON base64), or FP32 [n, h, w, 3], pixels 0 to 255",
+    "most_images": str(tensors.MOST_PICTURES),
+}
 HEADER = "Inference-Header-Content-Length"
 
 
@@ -104,11 +108,13 @@ class ModelView(V2View):
                 "name": project.slug,
                 "versions": [str(number) for number in numbers],
                 "platform": "openvino",
+                # Clients send all inputs that stand here, and one is taken: what else it may be is told beside it.
                 "inputs": [{"name": "images", "datatype": "BYTES", "shape": [-1]}],
                 "outputs": [
                     {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(ref.categories)]},
                     {"name": "labels", "datatype": "BYTES", "shape": [-1]},
                 ],
+                "properties": PROPERTIES,
             }
         )
 

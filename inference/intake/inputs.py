@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +24,13 @@ from labeling.files.imaging import MAX_BYTES
 from labeling.files.remote import DEADLINE, FetchRefused, fetch
 from labeling.models import Image, Project
 from labeling.resilience import outside
+from labeling.text.slips import slips
 from labeling.text.words import gettext as _
 
 Spend = Callable[[int], None]
 MAX_IMAGES = 64
 MAX_TOP_K = 1000
+KNOWN = ("images", "image", "top_k", "category")  # of a body, whether it asks for answers or for a heat map
 PATIENCE = 60.0  # seconds that all addresses of a request have together: somebody's slow server holds a thread of ours
 FETCHING = outside.half()  # requests that wait for servers of pictures
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,", re.ASCII)
@@ -78,6 +80,8 @@ def from_json(project: Project, body: Any, spend: Spend = _free) -> Inputs:
     Raises:
         BadPicture: Names the first item that cannot be used.
     """
+    if isinstance(body, Mapping):
+        refuse_slips(body)
     items = body.get("images") if isinstance(body, Mapping) else None
     if isinstance(items, str | Mapping):
         items = [items]
@@ -89,6 +93,16 @@ def from_json(project: Project, body: Any, spend: Spend = _free) -> Inputs:
     top_k = _top_k(body.get("top_k"))
     spend(len(given))
     return Inputs(_with_fetched(given), top_k)
+
+
+def refuse_slips(names: Iterable[str]) -> None:
+    """Whoever wrote `topk` would get another number of categories than was asked for.
+
+    Raises:
+        CrowdtuneError: invalid, by the first such name.
+    """
+    for name, told in slips(names, KNOWN).items():
+        raise CrowdtuneError("invalid", f"{name}: {told[0]}", fields={name: told})
 
 
 def _check_files(sizes: Sequence[int]) -> None:

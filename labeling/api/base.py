@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
@@ -32,6 +31,7 @@ from labeling.accounts.permissions import Right
 from labeling.api.paging import CursorPagination
 from labeling.models import Job, Project, Task
 from labeling.text import bodies
+from labeling.text.slips import slips
 
 CSRF = "csrfmiddlewaretoken"  # of a form that a browser sends
 MOST_UNKNOWN = 20  # that a refusal names
@@ -92,9 +92,9 @@ class ProjectView(APIView):
     def filtered(self, request: Request, filters: type[FilterSet], rows: Any) -> Any:
         """The rows that the query asks for; a value that no row can have is refused, not ignored, and so is a slip."""
         asked = filters(request.query_params, rows, request=request)
-        slips = _slips(request.query_params, [*filters.base_filters, "cursor", "page_size"])
-        if slips or not asked.is_valid():
-            raise serializers.ValidationError(slips | asked.errors)
+        found = slips(request.query_params, [*filters.base_filters, "cursor", "page_size"])
+        if found or not asked.is_valid():
+            raise serializers.ValidationError(found | asked.errors)
         return asked.qs
 
     def page(
@@ -115,12 +115,13 @@ class ProjectView(APIView):
         return paginator.get_paginated_response(data)
 
 
-def _slips(asked: Iterable[str], known: Collection[str]) -> dict[str, Any]:
-    """Of unknown parameters those that look like a known one: whoever wrote `min_confidense` would take every row for
-    sure. What is nothing like ours is left alone, as everywhere: programs and caches add parameters of their own."""
-    close = {name: get_close_matches(name, known, n=1, cutoff=0.75) for name in asked if name not in known}
-    told = _("There is no such filter; did you mean `%(name)s`?")
-    return {name: [told % {"name": meant[0]}] for name, meant in close.items() if meant}
+def refuse_slips(request: Request, *known: str) -> None:
+    """
+    Raises:
+        ValidationError: A parameter of the query looks like a slip in one of these.
+    """
+    if found := slips(request.query_params, [*known, "cursor", "page_size"]):
+        raise serializers.ValidationError(found)
 
 
 def listing(
@@ -216,4 +217,5 @@ class JobStartedSerializer(serializers.Serializer):
 
 def started(job: Job) -> Response:
     """The answer to a call that starts work and does not wait for it."""
-    return Response({"job": str(job.pk)}, status=status.HTTP_202_ACCEPTED)
+    where = {"Location": f"/api/v1/jobs/{job.pk}/"}
+    return Response({"job": str(job.pk)}, status=status.HTTP_202_ACCEPTED, headers=where)

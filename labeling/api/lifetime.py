@@ -6,7 +6,7 @@ from typing import cast
 
 from django.contrib.auth.models import User
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -43,7 +43,7 @@ class ProjectCopyView(ExtendedView, ProjectView):
             name=parsed(CopySerializer, request).get("name", ""),
             others=[extension.copy for extension in self.extensions],
         )
-        return Response(self.render(copy, request), status=status.HTTP_201_CREATED)
+        return self.made(copy, request, {})
 
 
 class ArchivedProjectSerializer(serializers.ModelSerializer):

@@ -21,7 +21,7 @@ from rest_framework.views import APIView
 
 from labeling import services
 from labeling.accounts import languages, permissions
-from labeling.api.base import ProjectView, unfolded
+from labeling.api.base import CSRF, MOST_UNKNOWN, ProjectView, refuse_slips, unfolded, unknown
 from labeling.api.choices import Choice, FilterSet
 from labeling.api.extensions import ProjectExtension
 from labeling.api.filters import TrueOrFalse
@@ -32,11 +32,17 @@ from labeling.questions import KINDS
 from labeling.resilience import races
 from labeling.services.projects import SETTINGS
 from labeling.surveys import survey, written
+from labeling.text.slips import slips
 
 
 class RangeSerializer(serializers.Serializer):
     min = serializers.IntegerField(min_value=1, max_value=1000, required=False)
     max = serializers.IntegerField(min_value=1, max_value=1000, required=False)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if errors := unknown(data, self.fields):
+            raise serializers.ValidationError(errors)
+        return super().to_internal_value(data)
 
 
 class Told(serializers.JSONField):
@@ -126,6 +132,12 @@ class ProjectSerializer(serializers.ModelSerializer):
         ]  # fmt: skip
         read_only_fields = ["id", "slug", "survey_version", "created_at", "archived_at", *counted]
 
+    def validate_categories(self, rows: list[Any]) -> list[Any]:
+        named = {str(name) for row in rows if isinstance(row, Mapping) for name in row}
+        if errors := slips(named, written.CATEGORY):
+            raise serializers.ValidationError(errors)
+        return rows
+
     def get_role(self, project: Project) -> str | None:
         return permissions.role_of(self.context["request"].user, project)
 
@@ -181,11 +193,27 @@ class ExtendedView:
         context = {"request": request, "view": self, "extensions": self.extensions}
         return self.get_serializer_class()(project, context=context).data
 
-    def read(self, request: Request, *, partial: bool) -> dict[str, Any]:
+    def read(self, request: Request, *, partial: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The body as it is understood, and the rest of it. A key that looks like a slip is refused."""
         data = unfolded(request.data, lists=("categories", "questions", "languages"))
         reader = self.get_serializer_class()(data=data, partial=partial, context={"request": request})
-        reader.is_valid(raise_exception=True)
-        return dict(reader.validated_data)
+        errors = slips(data, reader.fields) if isinstance(data, Mapping) else {}
+        if not reader.is_valid():
+            errors = {**errors, **reader.errors}
+        if errors:
+            raise serializers.ValidationError(errors)
+        understood = dict(reader.validated_data)
+        return understood, {name: data[name] for name in data if name not in {*understood, CSRF}}
+
+    def changed(self, project: Project, request: Request, rest: Mapping[str, Any]) -> dict[str, Any]:
+        """The project, and which keys of the rest it is not like: programs may send more than we take, and learn it."""
+        told = self.render(project, request)
+        ignored = [name for name, wish in rest.items() if wish != told.get(name)]
+        return {**told, "ignored": ignored[:MOST_UNKNOWN]} if ignored else told
+
+    def made(self, project: Project, request: Request, rest: Mapping[str, Any]) -> Response:
+        where = {"Location": f"/api/v1/projects/{project.slug}/"}
+        return Response(self.changed(project, request, rest), status=status.HTTP_201_CREATED, headers=where)
 
     def split(self, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], list[tuple[Any, dict[str, Any]]]]:
         """The body -> settings, survey, and what belongs to each extension."""
@@ -233,6 +261,7 @@ class ProjectListView(ExtendedView, ListCreateAPIView):
     def get_queryset(self) -> Any:
         rows = permissions.visible_projects(self.request.user)
         asked = self.request.query_params
+        refuse_slips(self.request, *ProjectFilter.base_filters, "search", "language")
         if "is_archived" not in asked:
             rows = rows.filter(archived_at=None)
         if text := asked.get("search"):
@@ -267,8 +296,14 @@ class ProjectListView(ExtendedView, ListCreateAPIView):
 
     @extend_schema(operation_id="create_project", tags=["projects"])
     def post(self, request: Request) -> Response:
+        """Create a project, which is yours.
+
+        A key that looks like a slip in a known one is refused. Others that change nothing come back in `ignored`: those
+        that no project has, and those that cannot be set, as `slug`, which is made of the name.
+        """
         refuse_creating(request)
-        values, asked, others = self.split(self.read(request, partial=False))
+        understood, rest = self.read(request, partial=False)
+        values, asked, others = self.split(understood)
         with transaction.atomic():
             project = services.create_project(
                 owner=cast("User", request.user),
@@ -277,7 +312,7 @@ class ProjectListView(ExtendedView, ListCreateAPIView):
             )
             for extension, mine in others:
                 extension.write(project, request.user, mine)
-        return Response(self.render(project, request), status=status.HTTP_201_CREATED)
+        return self.made(project, request, rest)
 
 
 class ProjectDetailView(ExtendedView, ProjectView):
@@ -292,8 +327,16 @@ class ProjectDetailView(ExtendedView, ProjectView):
 
     @extend_schema(operation_id="change_project", tags=["projects"])
     def patch(self, request: Request, slug: str) -> Response:
+        """Change what the body names. Keys that change nothing come back in `ignored`, as when it was created.
+
+        `survey_version`, where it stands beside categories, questions or translations, is the version that they were
+        written from: 409 `survey_changed` where somebody has changed the same part since.
+        """
         project = self.project(request, slug)
-        values, asked, others = self.split(self.read(request, partial=True))
+        understood, rest = self.read(request, partial=True)
+        values, asked, others = self.split(understood)
+        if asked and isinstance(rest.get("survey_version"), int):
+            asked["seen"] = rest["survey_version"]
 
         def change() -> Project:
             with transaction.atomic():
@@ -305,7 +348,7 @@ class ProjectDetailView(ExtendedView, ProjectView):
                         extension.write(changed, request.user, mine)
             return changed
 
-        return Response(self.render(races.again(change), request))
+        return Response(self.changed(races.again(change), request, rest))
 
     @extend_schema(operation_id="delete_project", tags=["projects"], responses={204: None})
     def delete(self, request: Request, slug: str) -> Response:

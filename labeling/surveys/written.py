@@ -87,20 +87,17 @@ _CONDITION: Schema = {
         },
     ]
 }
+CATEGORY: dict[str, Schema] = {
+    "key": {"type": "string", "minLength": 1, "maxLength": 100},
+    "name": TEXT,
+    "description": TEXT,
+    "wordnet_id": {**TEXT, "description": "As ImageNet names it: n02084071."},
+    "parent": {"type": ["string", "null"], "description": "The key of the category above."},
+}
 _CATEGORY: Schema = {
     "anyOf": [
         {"type": "string", "minLength": 1, "maxLength": 100},
-        {
-            "type": "object",
-            "anyOf": [{"required": ["key"]}, {"required": ["name"]}],
-            "properties": {
-                "key": {"type": "string", "minLength": 1, "maxLength": 100},
-                "name": TEXT,
-                "description": TEXT,
-                "wordnet_id": {**TEXT, "description": "As ImageNet names it: n02084071."},
-                "parent": {"type": ["string", "null"], "description": "The key of the category above."},
-            },
-        },
+        {"type": "object", "anyOf": [{"required": ["key"]}, {"required": ["name"]}], "properties": CATEGORY},
     ]
 }
 

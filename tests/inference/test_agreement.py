@@ -51,7 +51,8 @@ def test_a_client_of_the_open_inference_protocol_gets_what_the_api_answers(
     assert client.is_server_ready(headers=headers)
     assert client.is_model_ready("colours", headers=headers)
     assert client.get_server_metadata()["extensions"] == v2.EXTENSIONS
-    assert client.get_model_metadata("colours", "1", headers=headers)["versions"] == ["1"]
+    told = client.get_model_metadata("colours", "1", headers=headers)
+    assert (told["versions"], len(told["inputs"]), "FP32" in told["properties"]["input"]) == (["1"], 1, True)
     add_version(seed=9)
     assert client.get_model_metadata("colours", headers=headers)["versions"] == ["1", "2"]
     for binary in (True, False):

@@ -187,6 +187,18 @@ def test_a_content_type_is_read_in_capitals_too(api, champion) -> None:
     assert answer.json()["predictions"] == post_files(api, picture()).json()["predictions"]
 
 
+def test_a_slip_in_the_name_of_what_is_asked_for_is_refused_and_what_is_foreign_passed_over(api, champion) -> None:
+    body = {"images": ["data:image/png;base64," + base64.b64encode(picture()).decode()], "session": "x"}
+    asked = [
+        post_files(api, picture(), topk=1),
+        api.post(URL, {**body, "topk": 1}, format="json"),
+        api.post(f"{URL}?topk=1", body, format="json"),
+    ]
+    for answer in asked:
+        assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["topk"])
+    assert api.post(f"{URL}?_=7", body, format="json").status_code == 200
+
+
 def test_top_k_bounds_the_list(api, champion) -> None:
     assert len(post_files(api, picture(), top_k=2).json()["predictions"][0]["categories"]) == 2
 

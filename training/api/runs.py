@@ -42,7 +42,8 @@ class ProjectRuns(ProjectView):
         project = self.project(request, slug)
         wishes: Any = parsed(RunRequest, request)
         run = services.request_run(project=project, cause="api", requested_by=request.user, **wishes)
-        return Response(RunSerializer(run).data, status=202)
+        where = {"Location": f"/api/v1/training-runs/{run.pk}/"}
+        return Response(RunSerializer(run).data, status=202, headers=where)
 
 
 class OneRun(APIView):

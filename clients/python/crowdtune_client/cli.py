@@ -18,7 +18,7 @@ from typing import BinaryIO
 from crowdtune_client.answers import Prediction
 from crowdtune_client.client import Client
 from crowdtune_client.errors import CrowdtuneError, Refused
-from crowdtune_client.pictures import Picture, RemoteImage
+from crowdtune_client.pictures import Picture, meant
 
 BATCH = 16
 BYTES = 64 * 2**20  # of a request's pictures, unless one alone is larger; the server takes four times as much
@@ -102,7 +102,8 @@ def _is_picture(file: Path) -> bool:
 def _picture(name: str) -> Picture:
     if name == "-":
         return _piped(sys.stdin.buffer)
-    return RemoteImage(name) if name.startswith(("http://", "https://")) else Path(name)
+    picture = meant(name)
+    return Path(name) if picture is name else picture
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,4 +1,7 @@
-"""What can be asked about: a path, bytes, an open file, an image that the project has stored, or one on the web."""
+"""What can be asked about: a path, bytes, an open file, an image that the project has stored, or one on the web.
+
+A text that begins with http:// or https:// is an address on the web, and no path.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +31,19 @@ class RemoteImage:
 Picture = str | Path | bytes | BinaryIO | StoredImage | RemoteImage
 
 
+def meant(picture: Picture) -> Picture:
+    """The same, and an address that is written as a text as what it is."""
+    if isinstance(picture, str) and picture.lower().startswith(("http://", "https://")):
+        return RemoteImage(picture)
+    return picture
+
+
 def as_list(pictures: Picture | Sequence[Picture]) -> Sequence[Picture]:
     if isinstance(pictures, (str, Path, bytes, StoredImage, RemoteImage)):
-        return [pictures]
+        return [meant(pictures)]
     if hasattr(pictures, "read"):  # an open file is a sequence of its lines, too
         return [cast("BinaryIO", pictures)]
-    several = list(pictures)
+    several = [meant(picture) for picture in pictures]
     if not several:
         raise CrowdtuneError("Expected a picture, or several; got none.")
     return several
@@ -50,6 +60,7 @@ def payload(pictures: Sequence[Picture], top_k: int) -> dict[str, Any]:
 def one(picture: Picture, category: str | None) -> dict[str, Any]:
     """The same for a heat map of one picture."""
     more = {"category": category} if category else {}
+    picture = meant(picture)
     if isinstance(picture, (StoredImage, RemoteImage)):
         return {"json": {"image": _item(picture), **more}}
     return {"files": [("image", (name(picture), read(picture)))], "data": more}

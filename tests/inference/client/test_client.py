@@ -52,6 +52,22 @@ def test_the_category_of_a_heat_map_is_read_in_any_script() -> None:
         assert client.explain("colours", b"x") == (b"png", "बिल्ली 100%")
 
 
+def test_an_address_that_is_written_as_a_text_is_no_path() -> None:
+    bodies: list[bytes] = []
+
+    def told(request: httpx.Request) -> httpx.Response:
+        bodies.append(request.read())
+        if request.url.path.endswith("/explain/"):
+            return httpx.Response(200, content=b"png", headers={"X-Category": "cat"})
+        return httpx.Response(200, json={"model_version": 1, "milliseconds": 1.0, "predictions": []})
+
+    with Client("http://crowdtune.test", "t", transport=httpx.MockTransport(told)) as client:
+        for pictures in ("https://a.test/1.jpg", ["HTTPS://a.test/1.jpg"], RemoteImage("https://a.test/1.jpg")):
+            client.predict("colours", pictures)
+        client.explain("colours", "https://a.test/1.jpg")
+    assert [b'"url"' in body for body in bodies] == [True] * 4
+
+
 def _answering(response: httpx.Response) -> Client:
     return Client("http://crowdtune.test", "t", retries=-1, transport=httpx.MockTransport(lambda _request: response))
 

@@ -74,6 +74,26 @@ def test_a_project_is_created_with_its_survey_and_read_back(api: APIClient) -> N
     assert body["role"] == "owner"
 
 
+def test_what_is_made_or_started_says_where_it_is(api: APIClient) -> None:
+    made = api.post(f"{API}projects/", {"name": "Pets", "categories": ["cat", "dog"]})
+    assert api.get(made["Location"]).json()["slug"] == made.json()["slug"] == "pets"
+    started = api.post(f"{made['Location']}exports/", {"format": "csv"})
+    assert api.get(started["Location"]).json()["id"] == started.json()["job"]
+    copy = api.post(f"{made['Location']}copy/", {"name": "Other"})
+    assert api.get(copy["Location"]).json()["name"] == "Other"
+
+
+def test_a_survey_that_names_the_version_it_was_written_from_writes_over_nobody_s(api: APIClient) -> None:
+    url = f"{API}projects/{make(api)}/"
+    mine = theirs = api.get(url).json()
+    theirs = {**theirs, "categories": ["cat", "dog", "seal"]}
+    assert api.patch(url, theirs).status_code == 200
+    refused = api.patch(url, {**mine, "categories": ["cat", "dog", "crab"]})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "survey_changed")
+    assert api.get(url).json()["categories"] == ["cat", "dog", "seal"]
+    assert api.patch(url, {"categories": ["cat", "dog", "crab"]}).status_code == 200  # it does not say
+
+
 def test_a_change_may_name_one_end_of_the_judgments_per_task(api: APIClient) -> None:
     url = f"{API}projects/{make(api, judgments_per_task={'min': 2, 'max': 4})}/"
     assert api.patch(url, {"judgments_per_task": {"max": 3}}).json()["judgments_per_task"] == {"min": 2, "max": 3}

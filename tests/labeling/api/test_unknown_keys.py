@@ -110,6 +110,8 @@ def test_a_larger_page_than_there_is_is_the_largest(api: APIClient, project: Pro
 @pytest.mark.parametrize(
     ("path", "slip", "meant"),
     [
+        ("", "is_archive", "is_archived"),
+        ("categories", "serach", "search"),
         ("labels", "min_confidense", "min_confidence"),
         ("labels", "confidense", "min_confidence"),
         ("tasks", "image_id", "image"),
@@ -120,7 +122,7 @@ def test_a_larger_page_than_there_is_is_the_largest(api: APIClient, project: Pro
 def test_a_filter_with_a_slip_in_its_name_does_not_let_every_row_through(
     api: APIClient, project: Project, path: str, slip: str, meant: str
 ) -> None:
-    answer = api.get(f"{API}/projects/{project.slug}/{path}/", {slip: "1"})
+    answer = api.get(f"{API}/projects/{project.slug}/{path}/" if path else f"{API}/projects/", {slip: "1"})
     assert answer.status_code == 400
     assert f"`{meant}`" in answer.json()["error"]["fields"][slip][0]
 
@@ -130,3 +132,35 @@ def test_parameters_that_programs_add_of_their_own_are_left_alone(api: APIClient
     foreign = {"_": "1764432000", "page": "1", "limit": "100", "offset": "0", "ordering": "id", "order": "id"}
     foreign |= {"sort": "id", "search": "a", "format": "json", "per_page": "5"}
     assert api.get(f"{API}/projects/{project.slug}/{path}/", foreign).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("more", "field", "meant"),
+    [
+        ({"judgements_per_task": {"min": 1, "max": 2}}, "judgements_per_task", "`judgments_per_task`"),
+        ({"question": [{"kind": "yes_no"}]}, "question", "`questions`"),
+        ({"judgments_per_task": {"mni": 1}}, "judgments_per_task", "mni: Not known here; expected some of max, min."),
+        ({"categories": ["a", {"key": "b", "parnet": "a"}]}, "categories", "parnet: Not known here; did you mean"),
+    ],
+)
+def test_a_slip_in_what_a_project_shall_be_is_refused_when_it_is_made_and_when_it_is_changed(
+    api: APIClient, project: Project, more: dict[str, Any], field: str, meant: str
+) -> None:
+    body = {"name": "Other", "categories": ["a", "b"], **more}
+    made = api.post(f"{API}/projects/", body, format="json")
+    changed = api.patch(f"{API}/projects/{project.slug}/", more, format="json")
+    assert (made.status_code, changed.status_code, Project.objects.count()) == (400, 400, 1)
+    assert meant in made.json()["error"]["fields"][field][0]
+    assert meant in changed.json()["error"]["fields"][field][0]
+
+
+def test_what_a_project_has_not_is_taken_and_told_of_as_ignored(api: APIClient, project: Project) -> None:
+    body = {"name": "Seals", "categories": ["a", {"key": "b", "color": "red"}], "slug": "mine", "team": "blue"}
+    made = api.post(f"{API}/projects/", body, format="json")
+    assert (made.status_code, made.json()["slug"], made.json()["ignored"]) == (201, "seals", ["slug", "team"])
+    whole = {**api.get(f"{API}/projects/{project.slug}/").json(), "instructions": "Look twice."}
+    assert "ignored" not in whole
+    changed = api.patch(f"{API}/projects/{project.slug}/", whole, format="json")
+    assert (changed.status_code, changed.json()) == (200, whole)
+    again = api.patch(f"{API}/projects/{project.slug}/", {"slug": "mine", "role": "owner"}, format="json")
+    assert (again.status_code, again.json()["ignored"]) == (200, ["slug"])
