@@ -165,7 +165,7 @@ def _free_port() -> int:
 
 def serve(folder: Path) -> tuple[Any, subprocess.Popen[bytes], int]:
     """PostgreSQL and the web server, on a folder of their own; the environment of this process points at them."""
-    from config import postgres
+    from config.processes import postgres
 
     os.environ.update(DATA_DIR=str(folder), DJANGO_SETTINGS_MODULE="config.settings", LOG_LEVEL="WARNING")
     os.environ.pop("DATABASE_URL", None)
@@ -195,7 +195,7 @@ def beside(options: argparse.Namespace, folder: Path, database: Any, tasks: int)
         return None
     import psycopg
 
-    from config import postgres
+    from config.processes import postgres
 
     with psycopg.connect(postgres.url(folder / "postgres", "postgres"), autocommit=True) as connection:
         connection.execute("CREATE DATABASE label_studio")

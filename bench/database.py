@@ -11,7 +11,7 @@ from pathlib import Path
 import django
 from django.core.management import call_command
 
-from config import postgres
+from config.processes import postgres
 
 
 @contextmanager

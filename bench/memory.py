@@ -71,7 +71,7 @@ def served(folder: Path) -> Iterator[dict[str, str]]:
         "LOG_LEVEL": "WARNING", "ENV_FILE": os.devnull, "KERAS_HOME": str((SHARED / "weights").resolve()),
     }  # fmt: skip
     os.environ |= environment
-    from config import postgres  # after the environment
+    from config.processes import postgres  # after the environment
 
     (folder / "postgres").mkdir(parents=True)
     server = postgres.Postgres(folder / "postgres", settings={"synchronous_commit": "off"})

@@ -30,7 +30,7 @@ from typing import Any
 
 from bench.database import own_server
 from bench.watching import cpu_of, family
-from config import postgres
+from config.processes import postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = Path(__file__).resolve().parent / "serving"

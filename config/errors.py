@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions, views
 from rest_framework.response import Response
 
-from config.patience import Crowded
-from config.request_log import request_id
+from config.middleware.request_log import request_id
+from config.processes.patience import Crowded
 from labeling.errors import CrowdtuneError
 from labeling.models import Project
 from labeling.resilience import outages

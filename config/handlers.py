@@ -14,8 +14,9 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views import defaults
 
-from config import errors, signed_out
-from config.request_log import request_id
+from config import errors
+from config.middleware import signed_out
+from config.middleware.request_log import request_id
 
 
 def in_readers_language(handler: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

@@ -23,9 +23,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from rest_framework.exceptions import AuthenticationFailed
 
-from config import env, guard
+from config import env
 from config.errors import plain
 from config.models import QueuedMessage
+from config.processes import guard
 from inference.monitoring import figures
 from labeling.accounts import permissions
 from labeling.accounts.keys import ApiKeyAuthentication

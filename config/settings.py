@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from config import databases, env, postgres, secret_files
+from config import databases, env
+from config.processes import postgres, secret_files
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.path("DATA_DIR", BASE_DIR / "data")
@@ -63,24 +64,24 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
-    "config.request_log.RequestIdMiddleware",
+    "config.middleware.request_log.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "config.security.SecurityHeadersMiddleware",
+    "config.middleware.security.SecurityHeadersMiddleware",
     "inference.api.short_way.ShortWayMiddleware",
     "labeling.api.short_way.ShortWayMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "config.compression.CompressedPagesMiddleware",
+    "config.middleware.compression.CompressedPagesMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "config.reader_zone.ReaderZoneMiddleware",
-    "config.framing.FramingMiddleware",
-    "config.slashes.SlashMiddleware",
+    "config.middleware.reader_zone.ReaderZoneMiddleware",
+    "config.middleware.framing.FramingMiddleware",
+    "config.middleware.slashes.SlashMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "config.security.FormTextMiddleware",
+    "config.middleware.security.FormTextMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "config.signed_out.SignedOutMiddleware",
+    "config.middleware.signed_out.SignedOutMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
@@ -305,12 +306,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "request_id": {"()": "config.request_log.RequestIdFilter"},
-        "hidden": {"()": "config.request_log.HiddenFilter"},
-        "broken": {"()": "config.request_log.BrokenFilter"},
-        "theirs": {"()": "config.request_log.TheirsFilter"},
+        "request_id": {"()": "config.middleware.request_log.RequestIdFilter"},
+        "hidden": {"()": "config.middleware.request_log.HiddenFilter"},
+        "broken": {"()": "config.middleware.request_log.BrokenFilter"},
+        "theirs": {"()": "config.middleware.request_log.TheirsFilter"},
     },
-    "formatters": {"line": {"()": "config.request_log.KeyValueFormatter"}},
+    "formatters": {"line": {"()": "config.middleware.request_log.KeyValueFormatter"}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "line"},
     },

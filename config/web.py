@@ -21,7 +21,8 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
-from config import allocator, env, guard, lines
+from config import env
+from config.processes import allocator, guard, lines
 from labeling.resilience.turns import cores
 
 try:

@@ -9,8 +9,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.core.wsgi import get_wsgi_application
 
-from config.charsets import Charsets
-from config.patience import Patience
+from config.middleware.charsets import Charsets
+from config.processes.patience import Patience
 from labeling.resilience import outside
 
 # What is loaded here stays: looking through it for garbage was a tenth of the start, and later of every first request.

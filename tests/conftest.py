@@ -39,7 +39,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell that began t
     # Whatever is started here would ignore it, too, and a database that is told so to stop would be waited for.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-from config import postgres  # noqa: E402 - after the environment
+from config.processes import postgres  # noqa: E402 - after the environment
 
 os.environ["DATABASE_URL"] = postgres.url(_FOLDER / "postgres")
 

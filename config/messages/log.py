@@ -14,7 +14,7 @@ from dramatiq import Broker
 from dramatiq.errors import Retry
 from dramatiq.middleware import Middleware
 
-from config.request_log import request_id
+from config.middleware.request_log import request_id
 
 logger = logging.getLogger("crowdtune.actor")
 

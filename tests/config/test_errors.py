@@ -24,7 +24,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from config.request_log import BrokenFilter
+from config.middleware.request_log import BrokenFilter
 from config.urls import handler400, handler403, handler404, handler500  # noqa: F401 - read by Django
 from config.urls import urlpatterns as real
 from labeling.errors import CrowdtuneError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from config import postgres
+from config.processes import postgres
 from tests import ROOT
 
 

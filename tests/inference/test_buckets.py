@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from config import databases, prepare
+from config import databases
+from config.processes import prepare
 from labeling.files import storage
 from labeling.models import Job
 from tests.inference.serving import picture

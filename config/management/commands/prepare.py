@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from config import prepare
+from config.processes import prepare
 
 
 class Command(BaseCommand):

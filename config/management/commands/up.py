@@ -17,8 +17,8 @@ from django.core.management import get_commands
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
-from config import guard, postgres, prepare
-from config.supervisor import Program, Supervisor
+from config.processes import guard, postgres, prepare
+from config.processes.supervisor import Program, Supervisor
 
 
 class Command(BaseCommand):

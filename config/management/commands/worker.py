@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from config import worker
+from config.processes import worker
 from training.runs.trainer import TRAINER
 
 QUEUES = ("cpu", "gpu", "default")  # whoever listens to another one waits for ever

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from config import postgres
+from config.processes import postgres
 from tests.processes import free_port
 
 _RABBITMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"  # Debian's /usr/sbin/rabbitmq-server insists on its own user

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from crowdtune_client import AsyncClient, Client, CrowdtuneError, Refused, RemoteImage, StoredImage, Unreachable
 
-from config import patience
+from config.processes import patience
 from inference.engine import runtime
 from inference.intake import inputs
 from labeling.services import add_images

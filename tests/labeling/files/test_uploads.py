@@ -15,7 +15,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from config import databases, prepare
+from config import databases
+from config.processes import prepare
 from labeling.files import storage
 from labeling.files.uploads import OnDisk
 from labeling.models import Image, Project

@@ -2,7 +2,7 @@
 
 Each program runs in a process group of its own, prefixed in the log, restarted with growing pauses when it dies. A
 signal, Ctrl-C or the supervisor's own death ends them all: in order where that is possible, by the kernel's
-parent-death signal (config/guard.py) and the reaper (config/reaper.py) where it is not. When a program's first process
+parent-death signal (``guard.py``) and the reaper (``reaper.py``) where it is not. When a program's first process
 dies, what it had started goes with it before its successor comes.
 """
 
@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
-from config import postgres, reaper
+from config.processes import postgres, reaper
 
 _TICK_SECONDS = 0.1
 _STEADY_SECONDS = 30.0

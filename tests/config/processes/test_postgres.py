@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from config import postgres
+from config.processes import postgres
 from tests import ROOT
 
 
@@ -76,7 +76,7 @@ def test_the_server_goes_when_its_owner_is_killed(folder):
         [sys.executable, "-c", textwrap.dedent(f"""
             import time
             from pathlib import Path
-            from config import postgres
+            from config.processes import postgres
             server = postgres.Postgres(Path({str(folder)!r}))
             server.start()
             print("started", flush=True)

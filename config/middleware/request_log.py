@@ -16,7 +16,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.encoding import escape_uri_path
 
-from config.patience import Crowded
+from config.processes.patience import Crowded
 from labeling.resilience import outages
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")

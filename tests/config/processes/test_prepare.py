@@ -14,7 +14,8 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from config import databases, prepare, secret_files
+from config import databases
+from config.processes import prepare, secret_files
 from tests.s3 import s3_service
 
 Users = get_user_model().objects

@@ -8,8 +8,8 @@ import threading
 import pytest
 from django.conf import settings
 
-from config import patience
-from config.patience import Body, Crowded, Patience
+from config.processes import patience
+from config.processes.patience import Body, Crowded, Patience
 from inference.intake import inputs
 from labeling.resilience import outside, turns
 from labeling.resilience.turns import Places

@@ -1,6 +1,6 @@
 """Lines of the web server on which nothing comes any more, asked and ended by threads beside it.
 
-The server itself knows no end of waiting (``config.patience``). Its sockets are found among this process's descriptors.
+The server itself knows no end of waiting (``patience.py``). Its sockets are found among this process's descriptors.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from config import patience
+from config.processes import patience
 
 # Who lost the network in the middle of an upload says no goodbye, and would hold a thread, and a place of
-# ``config.patience``, until the restart: the system asks a silent line after so many seconds, and ends it where nothing
+# ``patience.py``, until the restart: the system asks a silent line after so many seconds, and ends it where nothing
 # answers.
 ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 LISTENS_WITHIN = 60  # seconds

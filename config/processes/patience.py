@@ -4,7 +4,7 @@ A dozen uploads over a slow line, or from phones that lost the network in the mi
 and nobody would be answered any more. So all threads but a few may read bodies, and half of them large ones, as
 ``labeling.resilience.outside`` counts them; who finds no place for a while is refused, and may come again.
 
-``config.lines`` has the system end a line at whose other end nobody is any more, and itself ends one on which not even
+``lines.py`` has the system end a line at whose other end nobody is any more, and itself ends one on which not even
 a PIECE has come in SILENT seconds: 218 bytes a second, a tenth of what a phone of the second generation sends. Either
 frees its place. A proxy that takes a body in before it passes it on, as nginx does, keeps all of this away.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from config import lines, patience
+from config.processes import lines, patience
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how long a line has been silent")

@@ -17,8 +17,8 @@ from django.core.management.base import CommandError
 from django.db import OperationalError, connection
 from django.db.migrations.loader import MigrationLoader
 
-from config import secret_files
 from config.databases import of_driver
+from config.processes import secret_files
 
 _MIGRATION_LOCK = 0x63726F7764  # "crowd"
 

@@ -2,7 +2,7 @@
 
 Reads ``+PID SIGNAL`` and ``-PID`` lines from its standard input: process groups that run and that have ended. The end
 of the input means that the supervisor has died (an orderly one has emptied the list before): each group left gets its
-signal, and SIGKILL ten seconds later. On Linux the kernel's parent-death signal (config/guard.py) comes first, but it
+signal, and SIGKILL ten seconds later. On Linux the kernel's parent-death signal (``guard.py``) comes first, but it
 reaches only direct children; elsewhere this process is the only line. Standard library only, so that it stays small.
 """
 

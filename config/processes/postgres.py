@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
-from config import guard
+from config.processes import guard
 
 USER = DATABASE = "crowdtune"
 # sockaddr_un.sun_path has 108 bytes on Linux and 104 on macOS; the file's name takes 20.

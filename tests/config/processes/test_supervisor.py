@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 from django.core.management.base import CommandError
 
-from config import postgres
 from config.management.commands import up
-from config.supervisor import Child, Program, Supervisor
+from config.processes import postgres
+from config.processes.supervisor import Child, Program, Supervisor
 from tests import ROOT
 from tests.processes import Platform, free_port, marked, until
 
@@ -220,7 +220,7 @@ def test_kill_9_of_the_supervisor_leaves_nothing_behind(tmp_path):
     code = f"""
         import subprocess, sys
         from pathlib import Path
-        from config.supervisor import Program, Supervisor
+        from config.processes.supervisor import Program, Supervisor
         child = "import subprocess, sys, time; " \\
             "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', sys.argv[1]]); time.sleep(600)"
         program = Program("worker", [sys.executable, "-c", child, {str(tmp_path)!r}])

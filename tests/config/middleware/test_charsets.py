@@ -11,7 +11,7 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 from django.test.client import encode_multipart
 
-from config.charsets import Charsets, without
+from config.middleware.charsets import Charsets, without
 
 pytestmark = pytest.mark.django_db
 GUESS = {"username": "ada", "password": "wrong"}

@@ -10,7 +10,7 @@ import pytest
 
 ROUNDS = """
 import resource, sys
-from config import allocator
+from config.processes import allocator
 if sys.argv[1] == "keep":
     allocator.keep_freed_memory()
 def work():

@@ -1,0 +1,1 @@
+"""What stands around every request of a page or a program, one concern a file."""
