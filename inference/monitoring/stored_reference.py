@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from inference.engine import runtime
 from inference.engine.routing import VersionRef
+from inference.models import Traffic
 from inference.monitoring.reference import Reference, fit_reference
 from training.models import ModelVersion, SnapshotItem
 
@@ -25,7 +26,8 @@ DAMAGED = (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 def reference_of(version: VersionRef) -> Reference | None:
     """The version's summary when it has been made; loaded once and kept with the versions in memory.
 
-    One that is damaged is as good as none, for answers do not depend on it, and goes, so that it is made again.
+    One that is damaged, or of an older Crowdtune that kept other arrays, is as good as none, for answers do not depend
+    on it, and goes, so that it is made again.
     """
     cache = runtime.engine().cache
     if ("reference", version.id) not in cache and not _path(version).exists():
@@ -37,7 +39,7 @@ def reference_of(version: VersionRef) -> Reference | None:
     try:
         loaded: Reference = cache.get(("reference", version.id), load)
     except DAMAGED as error:
-        logger.warning("%s is damaged and goes: %s", _path(version), error)
+        logger.warning("%s is damaged or of an older Crowdtune, and is made again: %s", _path(version), error)
         _path(version).unlink(missing_ok=True)
         return None
     return loaded
@@ -59,6 +61,8 @@ def ensure_reference(version: ModelVersion) -> Reference | None:
     probabilities = runtime.engine().answer(ref, features).probabilities
     shares = np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1]) / len(features)
     fit_reference(features, image_ids, shares.astype(np.float32), seed=version.pk).save(_path(ref))
+    # What was summed along the axes of one that is gone is no distance from this one: it would look like drift.
+    Traffic.objects.filter(version=version).exclude(moments={}).update(moments={})
     logger.info("version %s: summarised %d training images", version.pk, len(features))
     return reference_of(ref)
 

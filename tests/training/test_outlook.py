@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
@@ -74,6 +75,9 @@ def test_a_version_that_has_no_curve_for_another_reason_says_it(
     version.manifest["counts"]["test"] = {"circle": 15, "square": 15}
     version.save()
     assert "measured in the background" in page_of(version)
+    version.created_at -= timedelta(hours=2)  # of an older release, say, that did not measure it
+    version.save()
+    assert "not measured for this version" in page_of(version)
     version.manifest["counts"]["train"] = {"circle": 100, "square": 3}
     version.manifest["counts"]["validation"] = {"square": 4}
     version.save()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
@@ -87,7 +89,10 @@ def _outlook(row: ModelVersion) -> dict[str, Any]:
     if found := row.metrics.get(outlook.KEY):
         return {"curve": plots.learning_curve(found), "outlook": plots.outlook(found)}
     waiting = _("This is measured in the background and takes some minutes at most; then it stands here.")
-    return {"outlook": outlook.why_none(row) or waiting}
+    # An older Crowdtune did not measure it, and what a crash cut off is not measured again.
+    never = _("This was not measured for this version. The next one that is trained shows it.")
+    is_young = row.created_at > timezone.now() - timedelta(hours=1)
+    return {"outlook": outlook.why_none(row) or (waiting if is_young else never)}
 
 
 @login_required

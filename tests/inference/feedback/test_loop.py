@@ -16,6 +16,7 @@ from inference.models import Deployment, Drift, Sample, Traffic
 from inference.monitoring import drift, stored_reference
 from inference.monitoring.traffic import TOGETHER, recorder
 from tests.inference.serving import URL, ask
+from training.learning.files import read_arrays, write_arrays
 from training.models import TrainingPolicy, TrainingRun
 
 
@@ -114,3 +115,24 @@ def test_a_damaged_summary_of_the_training_images_costs_no_answer_and_is_made_ag
     assert recorder.flush() == 1
     assert stored_reference.ensure_reference(champion) is not None
     loop.close(project.pk)
+
+
+def test_what_was_summed_beside_an_older_releases_summary_is_no_drift_from_the_one_made_anew(
+    api, project, champion, add_images, settings
+) -> None:
+    images = add_images(range(60))
+    for image in images:
+        champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
+    assert stored_reference.ensure_reference(champion) is not None
+    for seed in range(drift.LEAST + 5):
+        ask(api, seed)
+    recorder.flush()
+    row = Traffic.objects.get()
+    row.moments["sums"] = [100 * one for one in row.moments["sums"]]  # along other axes
+    row.save()
+    path = settings.DATA_DIR / champion.artifact / stored_reference.FILE
+    write_arrays(path, {name: array for name, array in read_arrays(path).items() if name != "middle"})
+    runtime.engine.cache_clear()
+    loop.close(project.pk)
+    assert stored_reference.ensure_reference(champion) is not None
+    assert not Drift.objects.filter(is_alarm=True).exists()
