@@ -34,6 +34,7 @@ project_pages: list[URLPattern | URLResolver] = [
     path("activity/", overview.activity, name="project-activity"),
     path("images/", images.images, name="project-images"),
     path("images/add/", images.add_images, name="project-images-add"),
+    path("images/change/", images.change_images, name="project-images-change"),
     path("images/delete/", images.delete_images, name="project-images-delete"),
     path("images/golds/", images.make_box_golds, name="project-box-golds"),
     path("images/<int:pk>/", images.image, name="project-image"),

@@ -118,7 +118,7 @@ class PublicBackend(httpcore.NetworkBackend):
         return self._sync.connect_tcp(public_address(host, port), port, timeout, local_address, socket_options)
 
     def connect_unix_socket(self, *_args: Any, **_options: Any) -> httpcore.NetworkStream:
-        raise FetchRefused("address_refused", _("Only http and https addresses are fetched."))
+        raise FetchRefused("address_refused", _("Only addresses that start with http:// or https:// are fetched."))
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -309,7 +309,7 @@ def _check_url(url: str) -> None:
     except ValueError as error:
         raise FetchRefused("address_refused", _("This is not an address: %(error)s.") % {"error": error}) from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise FetchRefused("address_refused", _("Only http and https addresses are fetched."))
+        raise FetchRefused("address_refused", _("Only addresses that start with http:// or https:// are fetched."))
     if parts.username or parts.password:
         raise FetchRefused("address_refused", _("An address with a name and password in it is not fetched."))
     if port is not None and port not in PORTS and not _opens(parts.hostname, port):

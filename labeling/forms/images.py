@@ -32,8 +32,9 @@ class AddImagesForm(forms.Form):
     )
 
     def clean_urls(self) -> list[str]:
+        """All lines where one is an address: what the others are worth is told line by line in the job's report."""
         lines = [line.strip() for line in self.cleaned_data["urls"].splitlines() if line.strip()]
-        if any(not line.startswith(("http://", "https://")) for line in lines):
+        if lines and not any(line.startswith(("http://", "https://")) for line in lines):
             raise forms.ValidationError(_("Each line must be an address that starts with http:// or https://."))
         return lines
 

@@ -82,9 +82,9 @@ class QuestionForm(forms.Form):
     stage = forms.CharField(required=False, max_length=20, widget=forms.HiddenInput)
     if_question = forms.CharField(
         required=False,
-        max_length=60,
+        max_length=500,
         label=_("Ask only if"),
-        help_text=_("The key of an earlier question."),
+        help_text=_("An earlier question, by its words or its key."),
         widget=forms.TextInput(attrs={"list": "question-keys", "autocomplete": "off", "spellcheck": "false"}),
     )
     if_test = forms.ChoiceField(
@@ -93,8 +93,13 @@ class QuestionForm(forms.Form):
     if_value = forms.CharField(required=False, max_length=200, label=_("Answer"))
     if_json = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    def question(self, kinds: Mapping[str, str], position: int) -> dict[str, Any]:
-        """What ``replace_survey`` takes. ``kinds`` tells what the answers of the other questions look like."""
+    def question(self, kinds: Mapping[str, str], words: Mapping[str, str], position: int) -> dict[str, Any]:
+        """What ``replace_survey`` takes.
+
+        Args:
+            kinds: What the answers of the other questions look like, by their keys.
+            words: Their keys by their words, as ``_plain`` compares them.
+        """
         data = self.cleaned_data
         options: dict[str, Any] = {}
         if data["cant_tell"]:
@@ -114,18 +119,19 @@ class QuestionForm(forms.Form):
             "help_text": data["help_text"],
             "required": data["required"],
             "options": options,
-            "show_if": self._condition(kinds),
+            "show_if": self._condition(kinds, words),
             "stage": data["stage"] or "label",
         }
 
-    def _condition(self, kinds: Mapping[str, str]) -> dict[str, Any] | None:
+    def _condition(self, kinds: Mapping[str, str], words: Mapping[str, str]) -> dict[str, Any] | None:
         data = self.cleaned_data
         if data["if_json"]:
             return bodies.loads(data["if_json"])
         if not data["if_question"]:
             return None
-        test = data["if_test"] or "equals"
-        return {"question": data["if_question"], test: _value(test, data["if_value"], kinds.get(data["if_question"]))}
+        test, asked = data["if_test"] or "equals", data["if_question"]
+        key = asked if asked in kinds else words.get(_plain(asked), asked)
+        return {"question": key, test: _value(test, data["if_value"], kinds.get(key))}
 
     def clean_if_json(self) -> str:
         text: str = self.cleaned_data["if_json"]
@@ -140,6 +146,11 @@ def key_of(prompt: str, position: int) -> str:
     """A key out of the first words of a question: ``What does this show?`` -> what_does_this."""
     words = slugify(prompt).split("-")[:3]
     return "_".join(word for word in words if word)[:50] or f"question_{position + 1}"
+
+
+def _plain(prompt: str) -> str:
+    """A question's words as they are compared: not by capitals, nor by the mark at their end."""
+    return prompt.strip().rstrip("?").casefold()
 
 
 def _option(name: str, value: Any) -> Any:
@@ -283,7 +294,8 @@ class SurveyForms:
         """Every question; call it when the forms are valid. Keys that were left out do not collide."""
         sent = [form.cleaned_data for form in self.forms]
         kinds = {data["key"] or key_of(data["prompt"], place): data["kind"] for place, data in enumerate(sent)}
-        rows = [form.question(kinds, position) for position, form in enumerate(self.forms)]
+        words = {_plain(data["prompt"]): data["key"] or key_of(data["prompt"], i) for i, data in enumerate(sent)}
+        rows = [form.question(kinds, words, position) for position, form in enumerate(self.forms)]
         taken: set[str] = set()
         for row in rows:
             stem, number = row["key"], 2

@@ -9,6 +9,7 @@ from labeling.services.appeals import appeal_pause, decide_appeal
 from labeling.services.archiving import archive_project, reopen_project
 from labeling.services.automatic import label_by_model, withdraw_model_labels
 from labeling.services.categories import add_example, change_category, change_example, remove_example
+from labeling.services.chosen import change_images
 from labeling.services.claims import claim_assignment, claim_leases, find_lease, release_assignment, skip_assignment
 from labeling.services.copying import copy_project
 from labeling.services.exports import start_export
@@ -79,6 +80,7 @@ __all__ = [
     "archive_project",
     "change_category",
     "change_example",
+    "change_images",
     "change_member",
     "change_profile",
     "change_project",

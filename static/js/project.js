@@ -15,6 +15,19 @@ document.body.addEventListener("import-ended", () => {
   else location.reload();
 });
 
+/* Images are chosen one by one, all of a page, or with Shift from the last one on. */
+const picks = [...document.querySelectorAll(".pick input")];
+let last = -1;
+document.querySelector("[data-choose-all]")?.addEventListener("click", () => {
+  for (const pick of picks) pick.checked = true;
+});
+document.addEventListener("click", ({ target, shiftKey }) => {
+  const here = picks.indexOf(target);
+  if (here < 0) return;
+  if (shiftKey && last >= 0) for (const pick of picks.slice(Math.min(here, last), Math.max(here, last))) pick.checked = target.checked;
+  last = here;
+});
+
 /* A file of labels tells its format by its ending, where one format alone has it. */
 const FORMATS = { csv: "csv", jsonl: "jsonl", parquet: "parquet", xml: "cvat" };
 document.addEventListener("change", ({ target }) => {

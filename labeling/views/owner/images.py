@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +21,12 @@ from django.views.decorators.http import require_POST
 
 from labeling import services
 from labeling.collecting.changing import says
-from labeling.collecting.tasks import disputed
+from labeling.collecting.tasks import disputed, first_stage
 from labeling.files import storage
 from labeling.forms.images import AddImagesForm
 from labeling.models import Consensus, Gold, Image, Project, Question, Task
 from labeling.views.owner import keyset
-from labeling.views.owner.answers import labels_of, main_question, names_of, read_all, say
+from labeling.views.owner.answers import labels_of, main_question, names_of, offered, read_all, say
 from labeling.views.owner.context import context_of, load_project, refusals, still_there
 from labeling.views.owner.jobs import running_jobs
 from labeling.views.owner.provenance import story
@@ -77,6 +78,7 @@ def images(request: HttpRequest, slug: str) -> HttpResponse:
         answers=labels_of(question, names),
         chosen=chosen.cleaned_data,
         is_filtered=any(chosen.cleaned_data.values()),
+        said_of_many=said_of_many(project),
         form=AddImagesForm(),
         jobs=running_jobs(request.user, project, *JOBS),
         kinds=JOBS,
@@ -133,6 +135,17 @@ def tiles(project: Project, rows: list[Image], question: Question | None, names:
                 first is not None and first.pk in waiting,
             )
         )
+    return found
+
+
+def said_of_many(project: Project) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What can be said of many images at once: each question with its answers, as a form sends them and in words."""
+    asked = project.questions.filter(stage=first_stage(project).partition(":")[0]).order_by("position", "id")
+    found = []
+    for question in asked:
+        answers = [(json.dumps({question.key: answer}), name) for answer, name in offered(question)]
+        if answers:
+            found.append((question.prompt, answers))
     return found
 
 
@@ -210,10 +223,39 @@ def delete_image(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
+def change_images(request: HttpRequest, slug: str) -> HttpResponse:
+    """One change to those that were chosen on a page of the list, which is shown again as it was filtered."""
+    wish = request.POST.get("change", "")
+    project = load_project(request, slug, "manage" if wish == "gold" else "review")
+    ids = _chosen(request)
+    with refusals(request):
+        answers = read_all(request.POST.get("answer") or "{}")
+        done = services.change_images(project=project, ids=ids, user=request.user, change=wish, answers=answers)
+        if done.count:
+            told = ngettext("%d image is changed.", "%d images are changed.", done.count)
+            messages.success(request, told % done.count)
+        if done.left:
+            told = ngettext("%(n)d stays as it was: %(why)s", "%(n)d stay as they were: %(why)s", done.left)
+            messages.warning(request, told % {"n": done.left, "why": done.why})
+        if not ids:
+            messages.error(request, _("No image was chosen."))
+    return _as_shown(request, project)
+
+
+def _chosen(request: HttpRequest) -> list[int]:
+    return [int(pk) for pk in request.POST.getlist("image")[:PAGE] if pk.isdecimal() and len(pk) < 19]
+
+
+def _as_shown(request: HttpRequest, project: Project) -> HttpResponse:
+    return redirect(f"{reverse('project-images', args=[project.slug])}?{request.POST.get('shown', '')}")
+
+
+@login_required
+@require_POST
 def delete_images(request: HttpRequest, slug: str) -> HttpResponse:
     """Those that were chosen on a page of the list, which is shown again as it was filtered."""
     project = load_project(request, slug)
-    ids = [int(pk) for pk in request.POST.getlist("image")[:PAGE] if pk.isdecimal() and len(pk) < 19]
+    ids = _chosen(request)
     with refusals(request):
         count = services.delete_images(project=project, ids=ids, user=request.user) if ids else 0
         told = ngettext(
@@ -223,7 +265,7 @@ def delete_images(request: HttpRequest, slug: str) -> HttpResponse:
         )
         none = _("The chosen images were deleted before.") if ids else _("No image was chosen.")
         messages.success(request, told % count) if count else messages.error(request, none)
-    return redirect(f"{reverse('project-images', args=[project.slug])}?{request.POST.get('shown', '')}")
+    return _as_shown(request, project)
 
 
 @login_required

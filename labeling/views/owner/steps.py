@@ -51,7 +51,10 @@ def next_steps(project: Project, *, manages: bool) -> list[Step]:
         steps.append(Step(_say_disputed(disputed), f"{at}/review/", "gavel"))
     is_finished = project.task_count and project.retired_count == project.task_count
     if manages and not is_finished and _lacks_gold(project):
-        text = _("Give some known answers as gold: they show how good workers are, and how far to trust labels")
+        text = _(
+            "Give some known answers as gold: they show how good workers are, and how far to trust labels. Choose"
+            " images that you are sure of, then what they show"
+        )
         steps.append(Step(text, f"{at}/images/", "award"))
     if is_finished:
         steps += _ended(project, at, manages)

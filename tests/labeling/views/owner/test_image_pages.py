@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
@@ -19,7 +20,7 @@ from labeling.models import (
     Project,
     Task,
 )
-from tests.labeling.conftest import picture
+from tests.labeling.conftest import person, picture
 from tests.labeling.views.owner.conftest import judged
 from tests.labeling.views.owner.test_pages import text
 
@@ -92,6 +93,17 @@ def test_addresses_that_are_none_are_refused_with_a_sentence(
     assert not Job.objects.exists()
 
 
+def test_a_line_that_is_no_address_keeps_the_others_not_out(
+    make_project: Callable[..., Project], owning: Client, run_actors: Callable[[], int]
+) -> None:
+    project = make_project(images=0)
+    owning.post(f"/projects/{project.slug}/images/add/", {"urls": "http://127.0.0.1:9/a.jpg\n\n b.jpg"})
+    run_actors()
+    job = Job.objects.get()
+    assert [row["item"] for row in job.errors] == ["http://127.0.0.1:9/a.jpg", "b.jpg"]
+    assert "start with http:// or https://" in job.errors[1]["message"]
+
+
 def test_an_empty_picture_keeps_no_other_out_and_is_told_by_its_name_in_its_folders(
     make_project: Callable[..., Project], owning: Client, run_actors: Callable[[], int]
 ) -> None:
@@ -133,6 +145,27 @@ def test_chosen_images_are_deleted_at_once_and_the_list_stays_filtered(
     assert list(Image.objects.filter(project=project).order_by("id").values_list("pk", flat=True)) == [ids[1], ids[3]]
     assert Image.objects.filter(pk=strange).exists()
     assert "No image was chosen." in text(owning.post(address, follow=True))
+
+
+def test_what_chosen_images_show_is_said_once_by_who_may(
+    make_project: Callable[..., Project], signed_in: Callable[[User | None], Client]
+) -> None:
+    project = make_project(images=3)
+    services.add_member(project=project, username=person("rita").username, role="reviewer")
+    reviewing, owning = signed_in(User.objects.get(username="rita")), signed_in(project.owner)
+    page = text(reviewing.get(f"/projects/{project.slug}/images/"))
+    assert "Decide" in page
+    assert "Make gold" not in page
+    ids = list(Image.objects.order_by("id").values_list("pk", flat=True))[:2]
+    address, form = f"/projects/{project.slug}/images/change/", {"image": ids, "answer": '{"category": "cat"}'}
+    response = reviewing.post(address, {**form, "change": "decide", "shown": "q=0"}, follow=True)
+    assert response.redirect_chain[0][0] == f"/projects/{project.slug}/images/?q=0"
+    assert "2 images are changed." in text(response)
+    assert reviewing.post(address, {**form, "change": "gold"}).status_code == 403
+    assert "2 images are changed." in text(owning.post(address, {**form, "change": "gold"}, follow=True))
+    told = text(owning.post(address, {**form, "change": "decide"}, follow=True))
+    assert "2 stay as they were: The answer to this task is known" in told
+    assert "No image was chosen." in text(owning.post(address, {"change": "sooner"}, follow=True))
 
 
 def test_who_deletes_all_of_the_last_page_is_shown_what_there_is(

@@ -41,6 +41,7 @@ POSTS = [
     "labels/import/",
     "labels/tasks/",
 ]
+REVIEWERS_POST = ["images/change/"]  # but for gold, as its own test says
 LEAD_THERE = ["overview/", "adjudication/"]  # to pages of the matrix, whoever asks
 
 
@@ -81,6 +82,8 @@ def test_what_changes_a_project_is_for_those_who_manage_it(
     client = signed_in(named(project, role))
     for path in POSTS:
         assert client.post(f"/projects/{project.slug}/{path}").status_code == expected
+    for path in REVIEWERS_POST:
+        assert client.post(f"/projects/{project.slug}/{path}").status_code == (302 if role == "reviewer" else expected)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ def test_a_visitor_of_an_open_project_may_label_but_not_look_behind_it(
 def test_every_page_of_a_project_is_in_this_matrix_or_needs_a_row() -> None:
     paths = {str(page.pattern) for page in project_pages if isinstance(page, URLPattern)}
     with_rows = {path for path in paths if "<" in path}
-    assert paths - with_rows == {*PAGES, *POSTS, *LEAD_THERE, "labels/export/"} & paths
+    assert paths - with_rows == {*PAGES, *POSTS, *REVIEWERS_POST, *LEAD_THERE, "labels/export/"} & paths
 
 
 def test_rows_of_another_project_are_not_found(

@@ -210,6 +210,13 @@ def test_yes_and_no_are_read_in_the_words_of_the_page(project: Project, owning: 
         assert project.questions.get(key="collar").show_if == {"question": "animal", "equals": stored}, value
 
 
+def test_a_condition_names_an_earlier_question_by_its_words(project: Project, owning: Client) -> None:
+    for said in ("Which?", "which", "animal"):
+        data = two({"if_question": said, "if_test": "equals", "if_value": "cat", "prompt": f"{said}: a collar?"})
+        owning.post(f"/projects/{project.slug}/settings/survey/", data)
+        assert project.questions.get(key="collar").show_if == {"question": "animal", "equals": "cat"}, said
+
+
 def test_a_condition_on_several_choices_compares_with_a_list(project: Project, owning: Client) -> None:
     data = two({"if_question": "animal", "if_test": "equals", "if_value": "cat, dog"}, {"kind": "multiple_choice"})
     owning.post(f"/projects/{project.slug}/settings/survey/", data)
