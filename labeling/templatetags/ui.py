@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from math import floor
 from typing import Any
 
 from django import template
@@ -91,6 +92,14 @@ def field(bound: BoundField, help_text: str = "", label: str = "", focus: bool =
 def percent(value: Any, digits: int = 0) -> str:
     """0.934 -> ``93 %``; an unknown share is a dash."""
     return "–" if value is None or value == "" else f"{float(value) * 100:.{digits}f}\u202f%"
+
+
+@register.filter
+def exactly(share: float) -> str:
+    """A share that somebody is held to, with a digit of what is asked for no more than it has: ``0.995`` -> ``99.5 %``,
+    where rounding would ask for all. Down to a hundredth, so that who missed it is never told to have reached it.
+    """
+    return f"{floor(round(share * 10_000, 6)) / 100:.12g}\u202f%"
 
 
 @register.filter

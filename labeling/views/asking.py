@@ -88,10 +88,12 @@ def _one(question: Asked, value: Any, seed: str, instant: bool, blank_rows: int)
         "typeahead": question.kind == "single_choice" and len(choices) > BUTTONS,
     }
     row.update(_kind_parts(question, value, choices, seed, blank_rows))
+    # A scale from 0 has that key for its first step: who means the step must not have said that they can't tell.
+    row["cant_key"] = "" if any(choice.get("hotkey") == "0" for choice in row["shown_choices"]) else "0"
     if instant and row["cant_tell"]:
         row["shown_choices"] = [
             *row["shown_choices"],
-            {"key": CANT_TELL, "name": row["words"]["cant_tell"], "hotkey": "0", "cant": True},
+            {"key": CANT_TELL, "name": row["words"]["cant_tell"], "hotkey": row["cant_key"], "cant": True},
         ]
     return row
 
@@ -114,7 +116,7 @@ def _kind_parts(
         scale = [{"key": str(step), "name": str(step)} for step in range(least, most + 1)]
         shown_scale = _keyed(scale, None if value is None else str(value))
         for choice in shown_scale:  # the key of a step is its own digit
-            choice["hotkey"] = choice["key"] if choice["key"] in set("123456789") else ""
+            choice["hotkey"] = choice["key"] if choice["key"] in set("0123456789") else ""
         return {
             "shown_choices": shown_scale,
             "low_label": low,

@@ -33,11 +33,13 @@ form.addEventListener("change", () => {
   count();
   keep([...form.querySelectorAll(":checked")].map(({ value }) => value));
 });
-/* Enter on an image taps it, too: a browser would send all of the grid. */
+/* Enter on an image taps it, too: a browser would send all of the grid. With Ctrl it is sent, as a text is. */
 form.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || !event.target.matches("[type=checkbox]")) return;
+  if (event.key !== "Enter" || !event.target.matches("[type=checkbox], .gallery")) return;
   event.preventDefault();
-  if (!event.repeat) event.target.click();
+  if (event.repeat) return;
+  if (event.ctrlKey || event.metaKey) form.requestSubmit();
+  else if (event.target !== gallery) event.target.click();
 });
 function keep(tapped) {
   try {
@@ -142,3 +144,5 @@ if (client.tiles.some(({ task }) => waiting.has(task))) {
   waits = true;
 }
 outbox.flush();
+// By keys it is one step to the first image, not one through all of the page's head, with each grid anew.
+if (document.activeElement === document.body) gallery.focus({ preventScroll: true });

@@ -208,9 +208,11 @@ function show(task, answers = {}, said = words.next) {
   page.broken.hidden = true;
   remark("hint", task.hint);
   remark("suggestion", task.suggestion);
+  const before = document.activeElement;
   for (const control of form.boxes) control.open(task, task.element, overlay(task));
   form.reset(task.order, answers);
-  if (form.isPassed(document.activeElement)) form.focus();
+  // Or on what went with the answer: a tick beside the search, a row of the list of boxes.
+  if (before?.isConnected === false || form.isPassed(document.activeElement)) form.focus();
   ready(task, said);
 }
 

@@ -17,7 +17,10 @@ export function listen({ page, form, submit, undo, zoom, isBusy }) {
       if (!isAfter) submit();
       return;
     }
-    if ((event.ctrlKey || event.metaKey) && event.key === "Enter") return void submit();
+    if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
+      event.preventDefault(); // it presses no button besides
+      return void submit();
+    }
     if (typing || event.ctrlKey || event.metaKey || event.altKey) {
       if (!typing && (event.ctrlKey || event.metaKey) && printed(event) === "z" && !form.boxes.length) {
         event.preventDefault();

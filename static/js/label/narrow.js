@@ -40,22 +40,33 @@ export function narrow(field, root) {
   return { whole, tell: () => tell(root.querySelector(".chosen"), parts.filter(isChosen), field) };
 }
 
+/* Only what has changed is touched: a press that takes the focus from the search, which tells of a change by that, would
+   else fall on a button that is gone, and the focus would be lost with each key that ticks another choice. */
 function tell(list, parts, field) {
   if (!list) return; // of boxes: one category is chosen, and stands first
-  list.replaceChildren(...parts.map((part, at) => {
-    const button = document.createElement("button");
-    const remove = document.createElement("span");
-    Object.assign(button, { type: "button", className: "button small" });
-    Object.assign(remove, { className: "visually-hidden", textContent: ` ${list.dataset.remove}` });
-    button.append(part.querySelector(".name").cloneNode(true), remove, icon("x"));
-    button.addEventListener("click", () => {
-      part.querySelector("input").click();
-      const left = list.querySelectorAll("button");
-      (left[at] ?? [...left].at(-1) ?? field).focus();
-    });
-    const item = document.createElement("li");
-    item.append(button);
-    return item;
-  }));
+  const isOf = (part, item) => item?.dataset.chosen === part.dataset.choice;
+  for (const item of [...list.children]) if (!parts.some((part) => isOf(part, item))) item.remove();
+  parts.forEach((part, at) => {
+    const there = list.children[at] ?? null;
+    if (!isOf(part, there)) list.insertBefore(chip(part, list, field), there);
+  });
   list.hidden = !parts.length;
+}
+
+function chip(part, list, field) {
+  const item = document.createElement("li");
+  const button = document.createElement("button");
+  const remove = document.createElement("span");
+  item.dataset.chosen = part.dataset.choice;
+  Object.assign(button, { type: "button", className: "button small" });
+  Object.assign(remove, { className: "visually-hidden", textContent: ` ${list.dataset.remove}` });
+  button.append(part.querySelector(".name").cloneNode(true), remove, icon("x"));
+  button.addEventListener("click", () => {
+    const at = [...list.children].indexOf(item);
+    part.querySelector("input").click();
+    const left = list.querySelectorAll("button");
+    (left[at] ?? [...left].at(-1) ?? field).focus();
+  });
+  item.append(button);
+  return item;
 }

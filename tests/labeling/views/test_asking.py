@@ -90,14 +90,18 @@ def test_options_carry_the_digits_of_their_places():
 
 def test_the_step_of_a_scale_is_its_own_key():
     row = shown(asked("rating", least=0, most=12, labels=["bad", "good"]))
-    assert [choice["hotkey"] for choice in row["shown_choices"]] == [
-        "",
-        *"123456789",
-        "",
-        "",
-        "",
-    ]  # nobody presses "12"
+    assert [choice["hotkey"] for choice in row["shown_choices"]] == [*"0123456789", "", "", ""]  # nobody presses "12"
     assert (row["low_label"], row["high_label"]) == ("bad", "good")
+
+
+@pytest.mark.parametrize(("least", "key"), [(0, ""), (1, "0")])
+def test_who_presses_0_for_a_step_of_a_scale_does_not_say_that_they_cannot_tell(least, key):
+    alone = shown(asked("rating", least=least, most=10, cant_tell=True))["shown_choices"]
+    assert [choice["hotkey"] for choice in alone if choice.get("cant")] == [key]
+    optional = shown(asked("rating", required=False, least=least, most=10, cant_tell=True))
+    among = render_to_string("labeling/questions/rating.html", {"question": optional})
+    cant = among[among.index('value="cant_tell"') :]
+    assert ('data-key="0"' in cant, "<kbd" in cant) == (bool(key), bool(key))
 
 
 def test_shuffled_options_keep_their_order_for_one_seed_and_change_it_for_another():
