@@ -8,7 +8,7 @@ from typing import Any, cast
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 from rest_framework.exceptions import APIException
@@ -19,10 +19,10 @@ from inference.engine.engine import Answer
 from inference.engine.routing import VersionRef
 from inference.explain import explaining
 from inference.feedback.audits import audits_of, is_paused
-from inference.forms import DeploymentForm, KeyForm
+from inference.forms import DeploymentForm
 from inference.intake import inputs
 from inference.intake.features import original
-from inference.models import Deployment, KeyLimit
+from inference.models import Deployment
 from inference.monitoring import figures, stored_reference
 from inference.monitoring.alarm import alarm_of
 from inference.monitoring.reference import NOVEL
@@ -30,16 +30,14 @@ from inference.serializers import answer_json
 from inference.services.jobs import DOWNLOADS
 from labeling.errors import CrowdtuneError
 from labeling.files.storage import file_url, image_url
-from labeling.models import ApiKey, Image, Membership, Project, Role, Task
-from labeling.services import revoke_key
+from labeling.models import Image, Project, Task
 from labeling.surveys import survey
-from labeling.views import shown_once
 from labeling.views.numbers import whole
-from labeling.views.owner.context import context_of, load_project, refusals, still_there
+from labeling.views.owner.context import context_of, load_project, refusals
 from labeling.views.owner.jobs import running_jobs
 from training.features import background
 from training.models import ModelVersion, Snapshot, SnapshotItem
-from training.services import answers_gone, promote, rollback
+from training.services import answers_gone
 from training.snapshots import labels
 from training.versions.champions import champion_of, champion_of_other_question, previous_champion
 
@@ -151,17 +149,11 @@ def _surroundings(answer: Answer, snapshot: Snapshot, names: dict[str, str]) -> 
 def serving(request: HttpRequest, slug: str) -> HttpResponse:
     """Which version answers, how quickly and how rightly, to whom, and how to ask it."""
     project = load_project(request, slug, "manage")
-    context = _serving_context(request, project, new_key=shown_once.take(request))
-    return shown_once.page(request, "inference/serving.html", context)
+    return render(request, "inference/serving.html", _serving_context(request, project))
 
 
 def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dict[str, Any]:
     versions = figures.by_version(project)
-    # Each worker of an outside crowd has a key to label with: they would hide the others.
-    workers = Membership.objects.filter(project=project, role=Role.WORKER).values("user")
-    others = ApiKey.objects.filter(project=project).exclude(scopes=["label"], user__in=workers)
-    keys = list(others.select_related("user").order_by("-id")[:50])
-    limits = KeyLimit.objects.filter(key__in=keys).in_bulk(field_name="key_id")
     base = f"{request.scheme}://{request.get_host()}"
     deployment = Deployment.of(project.pk)
     audits = audits_of(project, deployment)
@@ -170,7 +162,6 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
     champion = next((one for one in versions if one.version.alias == ModelVersion.Alias.CHAMPION), None)
     return context_of(
         request, project, tab="serving", versions=versions, shown=shown,
-        keys=[(key, limits.get(key.pk)) for key in keys],
         champion=champion, alarm=alarm_of(champion.version) if champion else None,
         challenger=next((one for one in versions if one.version.alias == ModelVersion.Alias.CHALLENGER), None),
         least_random=figures.LEAST_RANDOM, other_question=champion_of_other_question(project), deployment=deployment,
@@ -183,7 +174,7 @@ def _serving_context(request: HttpRequest, project: Project, **more: Any) -> dic
         labels_paused=is_paused(project, deployment), left_out=background.is_left_out(project),
         answers_gone=answers_gone(project),
         plots=[plot for plot in plots if not plot.is_empty],
-        **{"form": DeploymentForm(instance=deployment), "key_form": KeyForm(), **more},
+        **{"form": DeploymentForm(instance=deployment), **more},
     )  # fmt: skip
 
 
@@ -214,50 +205,6 @@ def configure(request: HttpRequest, slug: str) -> HttpResponse:
     with refusals(request):
         services.configure(project=project, changes=form.changes(), user=request.user)
         messages.success(request, _("Serving follows the new settings within a second."))
-    return redirect("project-serving", slug=slug)
-
-
-@login_required
-@require_POST
-def make_key(request: HttpRequest, slug: str) -> HttpResponse:
-    """The key's text is shown on the next page and never again."""
-    project = load_project(request, slug, "manage", even_archived=True)
-    form = KeyForm(request.POST)
-    if not form.is_valid():
-        return render(request, "inference/serving.html", _serving_context(request, project, key_form=form), status=400)
-    values = form.cleaned_data | {"scopes": tuple(form.cleaned_data["scopes"])}
-    _row, text = services.make_limited_key(project=project, user=request.user, **values)
-    return shown_once.go_on(request, text, "project-serving", slug)
-
-
-@login_required
-@require_POST
-def change_key(request: HttpRequest, slug: str, key_id: int) -> HttpResponse:
-    """Rotate or revoke, by the button that was pressed."""
-    project = load_project(request, slug, "manage", even_archived=True)
-    with refusals(request):
-        rows = ApiKey.objects.filter(project=project)
-        key = still_there(rows, key_id, _("This key is gone: it was revoked, or its time was over."))
-        if request.POST.get("do") == "rotate":
-            _row, text = services.rotate_key(key=key, user=request.user)
-            return shown_once.go_on(request, text, "project-serving", slug)
-        revoke_key(key=key, user=request.user)
-        messages.success(request, _("The key does not work any more."))
-    return redirect("project-serving", slug=slug)
-
-
-@login_required
-@require_POST
-def change_version(request: HttpRequest, slug: str) -> HttpResponse:
-    """Promote the version that was pressed, or go back to the champion before."""
-    project = load_project(request, slug, "manage")
-    with refusals(request):
-        if request.POST.get("do") == "rollback":
-            version = rollback(project=project, user=request.user)
-        else:
-            wanted = get_object_or_404(ModelVersion, project=project, number=whole(request.POST.get("version")))
-            version = promote(version=wanted, user=request.user)
-        messages.success(request, _("Version %d answers now.") % version.number)
     return redirect("project-serving", slug=slug)
 
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from inference.engine.metrics import BUCKETS
 from inference.models import AutoLabel, Drift, Prediction, Reason, Sample, Traffic
-from inference.monitoring.drift import FAR, LEAST, PSI_ALARM, psi_alarm
+from inference.monitoring.drift import FAR, LEAST, psi_alarm
 from inference.monitoring.traffic import quantile
 from labeling import charts
 from labeling.accounts import languages
@@ -189,32 +189,34 @@ def _drift(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def drift_plots(project: Project) -> list[charts.Chart]:
-    """Distance of each day's requests from the training images, in units of what chance alone reaches; and the PSI.
+    """Distance of each day's requests from the training images, in units of what chance alone reaches; and how far the
+    classes' shares have moved, in units of where their alarm is: of few images chance moves them further.
 
     Each version was trained on images of its own: their days make a line each.
     """
-    since = timezone.now().date() - timedelta(days=DRIFT_DAYS)
-    names = ("version__number", "day", "images", "feature_distance", "feature_limit", "class_psi")
-    rows = Drift.objects.filter(project=project, day__gte=since).order_by("day").values_list(*names)
-    ratio: dict[int, list[tuple[Any, float]]] = defaultdict(list)
-    index: dict[int, list[tuple[Any, float]]] = defaultdict(list)
-    for number, day, images, distance, limit, psi in rows:
-        at = datetime.combine(day, datetime.min.time(), UTC)
-        ratio[number].append((at, distance / max(limit, 1e-9)))
-        if images >= LEAST:  # of a few images the shares say nothing: no alarm looks at them, either
-            index[number].append((at, psi))
+    distances: dict[int, list[tuple[Any, float]]] = defaultdict(list)
+    shares: dict[int, list[tuple[Any, float]]] = defaultdict(list)
+    for row in drift_days(project):
+        if row["images"] >= LEAST:  # a few images say nothing: no alarm looks at them, either
+            at = datetime.fromisoformat(row["day"]).replace(tzinfo=UTC)
+            distances[row["version"]].append((at, row["input_drift"]))
+            shares[row["version"]].append((at, row["class_drift"] / row["class_alarm"]))
     return [
         charts.line(
-            _series(project, ratio), title=_("Input drift"), x_label=_("Day (UTC)"), x_format="time", y_low=0.0,
-            months=languages.months(), reference=(1.0, _("what chance reaches")),
-            description=_("How far the day's images are from the training images."),
+            _series(project, distances), title=_("Input drift"), x_label=_("Day (UTC)"), x_format="time", y_low=0.0,
+            months=languages.months(), reference=(FAR, _("Alarm")),
+            description=_(
+                "How far the day's images are from the training images, on days with at least %d; 1 is what chance"
+                " alone reaches."
+            ) % LEAST,
         ),
         charts.line(
-            _series(project, index), title=_("Class drift"), x_label=_("Day (UTC)"), x_format="time",
-            months=languages.months(), y_low=0.0,
-            reference=(PSI_ALARM, _("changed")),
-            description=_("How much the shares of the predicted classes have moved, on days with at least %d images.")
-            % LEAST,
+            _series(project, shares), title=_("Class drift"), x_label=_("Day (UTC)"), x_format="time", y_low=0.0,
+            months=languages.months(), reference=(1.0, _("Alarm")),
+            description=_(
+                "How much the shares of the predicted classes have moved, on days with at least %d images; 1 is where"
+                " the alarm is."
+            ) % LEAST,
         ),
     ]  # fmt: skip
 

@@ -1,7 +1,7 @@
 """A confusion matrix (rows the truth, columns the answer), as a table with tinted cells.
 
-Up to ``READABLE`` names it is a table that can be read cell by cell; above, a picture of all cells and, as rows, the
-largest confusions, which is what a person looks for.
+Up to ``READABLE`` names it is a table that can be read cell by cell; above, the largest confusions as rows, which is
+what a person looks for, and below them a picture of all cells.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from labeling.charts import svg
 from labeling.charts.chart import Chart, empty
 from labeling.charts.scale import Format, sayer
 
-READABLE = 16
+READABLE = 12  # fit half of a desktop's page
 MANY = 6  # names beyond which they stand upright over narrow columns
-WORST = 20
+WORST = 10
 # Up to here the dark text of the light theme is readable on either tint.
 FULL = 0.74
 
@@ -119,10 +119,13 @@ def _picture(
                         fill_opacity=round(0.12 + 0.88 * share, 3),
                     )
                 )
-    wrong = [(shares[i][j], i, j) for i in range(len(names)) for j in range(len(names)) if i != j and cells[i][j] > 0]
+    # By how often, since of a category with one image a mistake is always all of it.
+    wrong = [
+        (-cells[i][j], -share, i, j) for i, row in enumerate(shares) for j, share in enumerate(row) if i != j and share
+    ]
     rows = [
-        [names[i], names[j], _linked(say(cells[i][j]), link(i, j)), f"{share * 100:.0f}\u202f%"]
-        for share, i, j in sorted(wrong, key=lambda w: (-w[0], w[1], w[2]))[:WORST]
+        [names[i], names[j], _linked(say(-often), link(i, j)), f"{-share * 100:.0f}\u202f%"]
+        for often, share, i, j in sorted(wrong)[:WORST]
     ]
     return Chart(
         title=title,

@@ -26,10 +26,9 @@ TAKEN = {
     "replace_webhook_secret", "send_again",
 }  # fmt: skip
 TAKEN_PAGES = {
-    "labels/export/", "playground/", "serving/answers/", "serving/download/", "serving/keys/",
-    "serving/keys/<int:key_id>/", "settings/archive/", "settings/copy/", "settings/danger/", "settings/keys/",
-    "settings/keys/<int:pk>/", "settings/owner/", "settings/survey/preview/", "settings/webhooks/<int:pk>/",
-    "jobs/<uuid:pk>/cancel/",
+    "labels/export/", "playground/", "serving/answers/", "serving/download/", "settings/archive/", "settings/copy/",
+    "settings/danger/", "settings/keys/", "settings/keys/<int:pk>/", "settings/owner/", "settings/survey/preview/",
+    "settings/webhooks/<int:pk>/", "jobs/<uuid:pk>/cancel/",
 }  # fmt: skip
 
 

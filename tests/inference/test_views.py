@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
@@ -22,13 +23,14 @@ from inference.monitoring import figures, stored_reference
 from inference.services.predicting import content_key
 from labeling.accounts.keys import create_key
 from labeling.files.storage import file_url
-from labeling.models import ApiKey, Image, Task
+from labeling.models import ApiKey, Image, Membership, Role, Task
 from labeling.services import create_project
 from tests.inference.serving import picture
 from training.models import ModelVersion
 
 PLAYGROUND = "/projects/colours/playground/"
 SERVING = "/projects/colours/serving/"
+KEYS = "/projects/colours/settings/keys/"
 
 
 @pytest.fixture
@@ -164,20 +166,20 @@ def test_an_example_for_a_server_behind_tls_asks_by_tls() -> None:
 
 
 def test_a_key_is_shown_once_and_works_until_it_is_revoked(browser, project, champion, client_of, owner) -> None:
-    page = browser.post(SERVING + "keys/", {"name": "site", "scopes": ["predict"]}, follow=True).content.decode()
+    page = browser.post(KEYS, {"name": "site", "scopes": ["predict"]}, follow=True).content.decode()
     key = ApiKey.objects.get(project=project, name="site")
     text = re.search(rf"{re.escape(key.prefix)}[\w-]+", page)
     assert text is not None
-    assert text.group() not in browser.get(SERVING).content.decode()
+    assert text.group() not in browser.get(KEYS).content.decode()
     client = Client(headers={"Authorization": f"Token {text.group()}"})
     url = "/api/v1/projects/colours/predict/"
     assert client.post(url, {"image": photo()}).status_code == 200
-    browser.post(f"{SERVING}keys/{key.pk}/", {"do": "revoke"})
+    browser.post(f"{KEYS}{key.pk}/", {"do": "revoke"})
     assert client.post(url, {"image": photo()}).status_code == 401
 
 
 def test_a_limit_larger_than_any_count_is_refused_beside_its_field(browser, project, champion) -> None:
-    response = browser.post(SERVING + "keys/", {"name": "x", "scopes": ["predict"], "per_minute": "99999999999"})
+    response = browser.post(KEYS, {"name": "x", "scopes": ["predict"], "per_minute": "99999999999"})
     assert response.status_code == 400
     assert "1000000000" in response.content.decode()
 
@@ -209,10 +211,10 @@ def test_a_click_promotes_and_another_rolls_back(browser, project, champion, add
     second, third = add_version(seed=2), add_version(seed=3)
     assert "Roll back" not in browser.get(SERVING).content.decode()  # nothing to go back to yet
     for version in (second, third):
-        browser.post(SERVING + "version/", {"version": version.number})
+        browser.post(f"/projects/colours/models/{version.number}/promote/")
         assert ModelVersion.objects.get(alias="champion") == version
     assert f"Roll back to version {second.number}" in browser.get(SERVING).content.decode()
-    browser.post(SERVING + "version/", {"do": "rollback"})
+    browser.post("/projects/colours/models/rollback/")
     assert ModelVersion.objects.get(alias="champion") == second
 
 
@@ -287,8 +289,24 @@ def test_a_drift_alarm_says_since_when_and_which_category_has_grown(
 
 def test_a_rotated_key_is_shown_on_the_next_page_once(browser, project, owner, champion) -> None:
     key, text = create_key(user=owner, project=project)
-    page = browser.post(f"{SERVING}keys/{key.pk}/", {"do": "rotate"}, follow=True)
-    assert page.redirect_chain == [(SERVING, 302)]  # to load it again rotates nothing
+    page = browser.post(f"{KEYS}{key.pk}/", {"do": "rotate"}, follow=True)
+    assert page.redirect_chain == [(KEYS, 302)]  # to load it again rotates nothing
     assert page.context["new_key"] not in ("", text)
     assert page.context["new_key"] in page.content.decode()
-    assert not browser.get(SERVING).context["new_key"]
+    assert not browser.get(KEYS).context["new_key"]
+
+
+def test_keys_of_workers_stand_apart_and_nobody_is_offered_to_rotate_the_key_of_who_may_more(project, owner) -> None:
+    made = [create_key(user=owner, project=project, name="shop")[0]]
+    for role in (Role.MANAGER, Role.WORKER):
+        user = User.objects.create_user(role)
+        Membership.objects.create(project=project, user=user, role=role)
+        made.append(create_key(user=user, project=project, scopes=("label",))[0])
+    managing = Client()
+    managing.force_login(User.objects.get(username=Role.MANAGER))
+    page = managing.get(KEYS)
+    rows = page.context["rows"] + page.context["of_workers"]
+    assert [(row.key, row.is_rotatable) for row in rows] == [(made[1], True), (made[0], False), (made[2], True)]
+    assert page.content.decode().count('value="rotate"') == 2
+    managing.post(f"{KEYS}{made[0].pk}/", {"do": "rotate"})
+    assert ApiKey.objects.count() == len(made)

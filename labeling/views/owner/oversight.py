@@ -1,4 +1,4 @@
-"""Rules for workers, webhooks and keys: the settings that are lists."""
+"""Rules for workers, and webhooks: the settings that are lists."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from labeling import services
-from labeling.accounts.keys import SCOPE_NAMES, digest
 from labeling.collecting.rules import IN_A_ROW, by_chance, first_look, in_units, offered
 from labeling.errors import CrowdtuneError
 from labeling.forms.settings import RuleForm
-from labeling.models import ApiKey, Project, Rule, Webhook, WebhookDelivery
+from labeling.models import Project, Rule, Webhook, WebhookDelivery
 from labeling.services.oversight import EVENTS, RULE_FIELDS
 from labeling.templatetags.ui import percent
-from labeling.views import shown_once
 from labeling.views.numbers import whole
 from labeling.views.owner.context import context_of, load_project, refusals, still_there
 from labeling.views.owner.settings import refuse
@@ -181,34 +179,3 @@ WEBHOOK_ACTIONS: dict[str, Callable[[HttpRequest, Webhook], HttpResponse | None]
     "again": _send_again,
     "change": _rewrite,
 }
-
-
-@login_required
-def keys(request: HttpRequest, slug: str) -> HttpResponse:
-    """Keys that open this project alone; the text of a new one is on the page that answers, once."""
-    project = load_project(request, slug, even_archived=True)
-    if request.method == "POST" and request.user.is_authenticated:
-        name, scopes = request.POST.get("name", "").strip(), request.POST.getlist("scopes")
-        try:
-            _row, text = services.make_key(project=project, user=request.user, name=name, scopes=scopes)
-        except CrowdtuneError as error:
-            messages.error(request, error.message)
-            return redirect("project-keys", project.slug)
-        return shown_once.go_on(request, text, "project-keys", project.slug)
-    text = shown_once.take(request)
-    made = ApiKey.objects.filter(project=project, digest=digest(text)).first()
-    found = ApiKey.objects.filter(project=project).select_related("user").order_by("-id")
-    context: dict[str, Any] = {"section": "keys", "keys": found, "scopes": SCOPE_NAMES, "made": made, "text": text}
-    return shown_once.page(request, "projects/keys.html", context_of(request, project, tab="settings", **context))
-
-
-@login_required
-@require_POST
-def revoke_key(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    project = load_project(request, slug, even_archived=True)
-    with refusals(request):
-        rows = ApiKey.objects.filter(project=project).select_related("project")
-        key = still_there(rows, pk, _("This key is gone: it was revoked, or its time was over."))
-        services.revoke_key(key=key, user=request.user)
-        messages.success(request, _("The key does not work any more."))
-    return redirect("project-keys", project.slug)

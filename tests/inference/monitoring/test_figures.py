@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from django.utils import timezone
@@ -33,17 +34,25 @@ def test_plots_show_the_version_that_answers_and_its_newest_days(project, add_ve
     assert [len(plot.rows) for plot in plots[1:]] == [2, 2]  # days
 
 
-def test_the_shares_of_classes_are_drawn_from_as_many_images_as_an_alarm_waits_for(project, champion) -> None:
+def test_drift_is_drawn_beside_the_alarm_on_days_with_as_many_images_as_the_alarm_waits_for(project, champion) -> None:
     def row(days: int, images: int) -> None:
         Drift.objects.create(
             project=project, version=champion, day=timezone.now().date() - timedelta(days=days), images=images,
-            feature_distance=1, feature_limit=1, class_psi=9,
+            feature_distance=3, feature_limit=2, class_psi=drift.psi_alarm(len(champion.categories), images),
         )  # fmt: skip
 
     row(1, 1)
-    assert drift_plots(project)[1].is_empty
-    row(2, drift.LEAST)
-    assert not drift_plots(project)[1].is_empty
+    assert [plot.is_empty for plot in drift_plots(project)] == [True, True]
+    row(2, drift.LEAST)  # of so few images the alarm of the classes is above that of many
+    row(3, 5000)
+    images, classes = drift_plots(project)
+    assert [day[1] for day in images.rows] == ["1.5", "1.5"]
+    assert [day[1] for day in classes.rows] == ["1", "1"]
+    for plot in (images, classes):  # all points lie on the line of the alarm
+        line = re.search(r'y1="([\d.]+%)"[^>]*class="chart-reference"', plot.body)
+        assert line is not None
+        assert plot.body.count(f'cy="{line[1]}"') == 2
+        assert ">Alarm<" in plot.body
 
 
 def test_live_accuracy_is_drawn_from_the_second_day_on_and_by_days_that_say_their_time_zone(

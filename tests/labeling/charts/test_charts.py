@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 from django.template import engines
+from django.template.loader import render_to_string
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -158,9 +159,13 @@ def test_a_large_matrix_lists_its_worst_confusions_first() -> None:
     cells = [[0.0] * 20 for _ in range(20)]
     for i in range(20):
         cells[i][i] = 9.0
-    cells[3][7], cells[5][1] = 1.0, 9.0
+    cells[3][7], cells[5][1] = 2.0, 9.0
+    cells[8][8], cells[8][2] = 0.0, 1.0  # all of its category, which is one
     plot = charts.matrix([f"c{i}" for i in range(20)], cells, title="t")
-    assert [list(row[:2]) for row in plot.rows] == [["c5", "c1"], ["c3", "c7"]]
+    assert [list(row[:2]) for row in plot.rows] == [["c5", "c1"], ["c3", "c7"], ["c8", "c2"]]
+    page = render_to_string("charts/chart.html", {"plot": plot, "body": "PICTURE"})
+    assert page.index("c5") < page.index("PICTURE"), "they stand above the picture, and nobody has to open them"
+    assert "<details" not in page
 
 
 def test_the_pareto_front_leaves_out_what_another_point_beats() -> None:

@@ -1,4 +1,4 @@
-"""What an owner changes on the pages: settings, categories, rules, webhooks, keys, and the end of a project."""
+"""What an owner changes on the pages: settings, categories, rules, webhooks, and the end of a project."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.test import Client
 
 from labeling import services
 from labeling.errors import CrowdtuneError
-from labeling.models import ApiKey, AuditEntry, Membership, Project, Rule, Webhook
+from labeling.models import AuditEntry, Membership, Project, Rule, Webhook
 from labeling.views.owner.categories import SHOWN
 from tests.labeling.conftest import client, person, picture
 from tests.labeling.views.owner.conftest import judged
@@ -262,20 +262,6 @@ def test_a_webhook_is_changed_on_its_page_and_sent_again_what_was_given_up(proje
     hook.refresh_from_db()
     assert hook.is_active
     assert "Send again" not in text(owning.get(page))
-
-
-def test_a_key_is_shown_once_and_opens_this_project_until_it_is_taken_back(project: Project, owning: Client) -> None:
-    address = f"/projects/{project.slug}/settings/keys/"
-    response = owning.post(address, {"name": "shop", "scopes": ["predict"]}, follow=True)
-    assert response.redirect_chain == [(address, 302)]  # so that to load the page again makes no second key
-    key = ApiKey.objects.get(name="shop")
-    assert response.context["text"].startswith(key.prefix)
-    assert response["Cache-Control"] == "no-store"
-    assert key.project == project
-    assert "This key is shown once" in text(response)
-    assert "This key is shown once" not in text(owning.get(address))
-    owning.post(f"{address}{key.pk}/")
-    assert not ApiKey.objects.exists()
 
 
 def test_a_button_of_what_somebody_has_removed_leads_back_and_says_so(project: Project, owning: Client) -> None:
