@@ -23,10 +23,10 @@ class ThresholdField(forms.FloatField):
     widget = forms.TextInput(attrs={"autocomplete": "off"})
 
     def to_python(self, value: Any) -> Any:
-        text = "" if value is None else str(value).strip()
+        text = "" if value is None else str(value).strip().replace(",", ".")
         if not text.endswith("%"):
             return super().to_python(text)
-        number = super().to_python(text.removesuffix("%").strip().replace(",", "."))
+        number = super().to_python(text.removesuffix("%").strip())
         return None if number is None else number / 100
 
 
@@ -46,7 +46,7 @@ class ShareField(ThresholdField):
         return as_percent(value) if isinstance(value, int | float) else value
 
     def to_python(self, value: Any) -> Any:
-        share = super().to_python(value.replace(",", ".") if isinstance(value, str) else value)
+        share = super().to_python(value)
         if share == 1 <= self.high and isinstance(value, str) and value.strip().isdecimal():
             raise ValidationError(self.error_messages["unclear"], code="unclear")
         return None if share is None else round(share, DIGITS)

@@ -207,18 +207,26 @@ document.body.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
     opened: names.filter(([, element]) => element.matches("details[open] > summary")).map(([name]) => name),
   });
 });
-document.body.addEventListener("htmx:afterSettle", ({ target: root }) => {
+/* At once, before it is painted: what shuts for a moment moves all below it. When it settles htmx writes attributes anew. */
+function reopen({ target: root }) {
   if (!kept.has(root.id)) return;
-  const { said, focused, scrolled, opened } = kept.get(root.id);
-  kept.delete(root.id);
-  const news = says(root).filter((text) => !said.includes(text));
-  if (news.length) document.getElementById("said").textContent = news.join(". ");
+  const { scrolled, opened } = kept.get(root.id);
   const found = places(root);
   for (const name of opened) found.get(name)?.parentElement.setAttribute("open", "");
   for (const [name, top, left] of scrolled) found.get(name)?.scrollTo({ top, left });
+}
+document.body.addEventListener("htmx:afterSwap", reopen);
+document.body.addEventListener("htmx:afterSettle", (event) => {
+  const root = event.target;
+  if (!kept.has(root.id)) return;
+  reopen(event);
+  const { said, focused } = kept.get(root.id);
+  kept.delete(root.id);
+  const news = says(root).filter((text) => !said.includes(text));
+  if (news.length) document.getElementById("said").textContent = news.join(". ");
   if (focused === null || root.contains(document.activeElement)) return;
   // What had the focus may be gone with what it was for: go on from the part that told of it.
-  const next = found.get(focused) ?? root;
+  const next = places(root).get(focused) ?? root;
   if (next === root) root.tabIndex = -1;
   next.focus({ preventScroll: true });
 });

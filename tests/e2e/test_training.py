@@ -148,11 +148,16 @@ def test_who_watches_a_run_keeps_the_focus_and_is_told_its_stages(
     say_epochs(reporter, [0.8])
     numbers = page.get_by_text("Show the numbers").nth(1)
     numbers.click()
+    page.evaluate(
+        "window.shut = 0; (function look() { shut += !document.querySelector('details[open]');"
+        " requestAnimationFrame(look) })()"
+    )
     log.focus()
     reporter.stage("evaluate", "Measuring it.", span=(0.6, 0.7))
     expect(log).to_contain_text("Measuring it.")
     expect(log).to_be_focused()
     expect(page.locator("details[open] > summary")).to_have_text(["Show the numbers"])
+    assert page.evaluate("shut") == 0, "not even while it changed: all below would jump"
     axe(page)
 
 

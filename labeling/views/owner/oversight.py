@@ -101,7 +101,8 @@ def webhooks(request: HttpRequest, slug: str) -> HttpResponse:
         services.add_webhook(project=project, user=request.user, url=url, events=chosen)
     except CrowdtuneError as error:
         return _webhooks(request, project, error.message)
-    messages.success(request, _("The webhook is told of what happens from now on."))
+    if not refused_because(url):  # the page warns of it
+        messages.success(request, _("The webhook is told of what happens from now on."))
     return redirect("project-webhooks", project.slug)
 
 

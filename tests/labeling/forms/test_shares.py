@@ -33,5 +33,5 @@ def test_a_stored_share_is_shown_so_that_it_can_be_typed_again() -> None:
 
 
 def test_a_threshold_in_seconds_is_no_share_and_a_phone_offers_the_sign() -> None:
-    assert (ThresholdField().clean("1"), ThresholdField().clean("62,5 %")) == (1, 0.625)
+    assert [ThresholdField().clean(text) for text in ("1", "62,5 %", "2,5")] == [1, 0.625, 2.5]
     assert "inputmode" not in ThresholdField().widget.attrs
