@@ -32,6 +32,7 @@ CORS_ALLOW_HEADERS = (
 )  # fmt: skip
 CORS_EXPOSE_HEADERS = (
     "inference-header-content-length",
+    "location",
     "retry-after",
     "x-category",
     "x-model-version",

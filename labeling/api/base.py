@@ -89,30 +89,41 @@ class ProjectView(APIView):
         archived.refuse_change(task.project, request.method)
         return task
 
-    def filtered(self, request: Request, filters: type[FilterSet], rows: Any) -> Any:
-        """The rows that the query asks for; a value that no row can have is refused, not ignored, and so is a slip."""
-        asked = filters(request.query_params, rows, request=request)
-        found = slips(request.query_params, [*filters.base_filters, "cursor", "page_size"])
-        if found or not asked.is_valid():
-            raise serializers.ValidationError(found | asked.errors)
-        return asked.qs
-
     def page(
         self,
         request: Request,
         rows: QuerySet[Any],
-        serializer: type[serializers.BaseSerializer],
+        serializer: type[serializers.Serializer],
         ordering: str | tuple[str, ...] = "-id",
         seen: Callable[[list[Any]], None] | None = None,
+        filters: type[FilterSet] = FilterSet,
+        beside: Collection[str] = (),
     ) -> Response:
-        """One page of a list, by cursor, newest first; ``seen`` may change its rows before they are shown."""
+        """One page of a list, by cursor, newest first; ``seen`` may change its rows before they are shown.
+
+        Args:
+            filters: Which rows the query may ask for.
+            beside: Other parameters of the query, which the view looks at by itself.
+        """
+        asked = filters(request.query_params, rows, request=request)
+        wrong = _wishes(request, serializer().fields, [*filters.base_filters, *beside])
+        if wrong or not asked.is_valid():
+            raise serializers.ValidationError(wrong | asked.errors)
         paginator = CursorPagination()
         paginator.ordering = ordering
-        found = paginator.paginate_queryset(rows, request, view=self) or []
+        found = paginator.paginate_queryset(asked.qs, request, view=self) or []
         if seen is not None:
             seen(found)
         data = serializer(found, many=True, context={"request": request, "view": self}).data
         return paginator.get_paginated_response(data)
+
+
+def _wishes(request: Request, fields: Collection[str], known: Collection[str]) -> dict[str, Any]:
+    """A refusal of each parameter that asks for some of the rows and would get all: a slip in the name of a filter, or
+    the name of a row's field which no filter has."""
+    told = _("This list has no such filter; it has %(known)s.") % {"known": ", ".join(known) or "–"}
+    none = {name: [told] for name in request.query_params if name in fields and name not in known}
+    return slips(request.query_params, [*known, "cursor", "page_size"]) | none
 
 
 def refuse_slips(request: Request, *known: str) -> None:

@@ -85,7 +85,7 @@ class CategoryListView(ProjectView):
             key = request.query_params["parent"]
             rows = rows.filter(parent__key=key) if key else rows.filter(parent=None)
         if not text:
-            return self.page(request, rows, CategorySerializer, ordering="position")
+            return self.page(request, rows, CategorySerializer, ordering="position", beside=["search", "parent"])
         found = list(rows.filter(name__istartswith=text)[: self.MOST])
         if len(found) < self.MOST:
             known = {row.pk for row in found}

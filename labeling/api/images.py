@@ -118,7 +118,7 @@ class ImageListView(ProjectView):
         if TELLING & set(request.query_params):  # hidden gold stays hidden from who is measured by it
             permissions.require(request.user, project, "review")
         rows = Image.objects.filter(project=project)
-        return self.page(request, self.filtered(request, ImageFilter, rows), ImageSerializer)
+        return self.page(request, rows, ImageSerializer, filters=ImageFilter)
 
     @extend_schema(
         operation_id="import_images",
@@ -277,15 +277,21 @@ class JobCancelView(JobView):
         return Response(JobSerializer(job, context={"request": request}).data)
 
 
+class JobFilter(FilterSet):
+    class Meta:
+        model = Job
+        fields = ["kind", "state"]
+
+
 class JobListView(ProjectView):
     """The project's jobs, newest first."""
 
     rights = {"GET": "manage"}
 
-    @extend_schema(operation_id="list_jobs", tags=["jobs"], **listing(JobSerializer))
+    @extend_schema(operation_id="list_jobs", tags=["jobs"], **listing(JobSerializer, JobFilter))
     def get(self, request: Request, slug: str) -> Response:
         rows = Job.objects.filter(project=self.project(request, slug)).select_related("project").with_first_errors()
-        return self.page(request, rows, JobSerializer, "-created_at", seen=_show_first_errors)
+        return self.page(request, rows, JobSerializer, "-created_at", seen=_show_first_errors, filters=JobFilter)
 
 
 def _show_first_errors(rows: list[Any]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -69,12 +71,12 @@ class LabelListView(ProjectView):
     def get(self, request: Request, slug: str) -> Response:
         project = self.project(request, slug)
         rows = workflow.labels_of(project).select_related("question", "task__image")
-        rows = self.filtered(request, LabelFilter, rows)
         method = request.query_params.get("method")
+        page = partial(self.page, request, rows, LabelSerializer, filters=LabelFilter, beside=["method"])
         if not method:
-            return self.page(request, rows, LabelSerializer)
+            return page()
         viewpoints.checked(method)
-        return self.page(request, rows, LabelSerializer, seen=lambda found: viewpoints.show(project, found, method))
+        return page(seen=lambda found: viewpoints.show(project, found, method))
 
 
 class StatsView(ProjectView):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ValidationError as NoMoment
 from django.utils.translation import gettext_lazy as _
 from rest_framework import pagination
 from rest_framework.exceptions import NotFound, ValidationError
@@ -32,7 +33,7 @@ class CursorPagination(pagination.CursorPagination):
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any] | None:
         try:
             return super().paginate_queryset(queryset, request, view)
-        except ValueError as error:  # a cursor of somebody's own making names a place that no row can have
+        except (ValueError, NoMoment) as error:  # a cursor of somebody's own making names a place that no row can have
             if self.cursor_query_param not in request.query_params:
                 raise
             raise NotFound(self.invalid_cursor_message) from error

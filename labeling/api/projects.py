@@ -100,7 +100,12 @@ class ProjectSerializer(serializers.ModelSerializer):
     """A project. ``categories``, ``questions`` and ``translations`` make its survey; each change is a new version."""
 
     serializer_choice_field = Choice
-    categories = serializers.ListField(child=serializers.JSONField(), required=False)
+    categories = serializers.ListField(
+        child=serializers.JSONField(),
+        required=False,
+        help_text="Names, or `{key, name, description, parent, wordnet_id}`. All of them: those left out go, and those "
+        "only named keep what the project knows of them. Read, they are keys, the first 200; all are at `categories/`.",
+    )
     questions = QuestionSerializer(many=True, required=False)
     language = serializers.CharField(
         required=False, allow_blank=True, help_text="The code of the language that the survey is written in."
@@ -335,6 +340,8 @@ class ProjectDetailView(ExtendedView, ProjectView):
         project = self.project(request, slug)
         understood, rest = self.read(request, partial=True)
         values, asked, others = self.split(understood)
+        if asked.get("categories") == survey_document(project, whole=False)["categories"]:
+            del asked["categories"]  # as they were read, where a large taxonomy is cut: nothing is wished
         if asked and isinstance(rest.get("survey_version"), int):
             asked["seen"] = rest["survey_version"]
 

@@ -69,7 +69,7 @@ class TaskListView(ProjectView):
     @extend_schema(operation_id="list_tasks", tags=["tasks"], **listing(TaskSerializer, TaskFilter))
     def get(self, request: Request, slug: str) -> Response:
         rows = Task.objects.filter(project=self.project(request, slug)).select_related("image")
-        return self.page(request, self.filtered(request, TaskFilter, rows), TaskSerializer)
+        return self.page(request, rows, TaskSerializer, filters=TaskFilter)
 
 
 class TaskChangeSerializer(serializers.Serializer):
@@ -279,7 +279,7 @@ class JudgmentListView(ProjectView):
     @extend_schema(operation_id="list_judgments", tags=["judgments"], **listing(JudgmentSerializer, JudgmentFilter))
     def get(self, request: Request, slug: str) -> Response:
         rows = Judgment.objects.filter(project=self.project(request, slug)).select_related("worker", "task")
-        return self.page(request, self.filtered(request, JudgmentFilter, rows), JudgmentSerializer)
+        return self.page(request, rows, JudgmentSerializer, filters=JudgmentFilter)
 
 
 class JudgmentFileSerializer(serializers.Serializer):

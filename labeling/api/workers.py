@@ -83,7 +83,7 @@ class WorkerListView(ProjectView):
     @extend_schema(operation_id="list_workers", tags=["workers"], **listing(WorkerSerializer, WorkerFilter))
     def get(self, request: Request, slug: str) -> Response:
         rows = Membership.objects.filter(project=self.project(request, slug)).select_related("user")
-        return self.page(request, self.filtered(request, WorkerFilter, rows), WorkerSerializer)
+        return self.page(request, rows, WorkerSerializer, filters=WorkerFilter)
 
     @extend_schema(
         operation_id="add_worker",

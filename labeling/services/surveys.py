@@ -46,6 +46,8 @@ def replace_survey(
     Leases that are out keep the version that they were handed out with. A question that changes its kind is a new one.
 
     Args:
+        categories: Names, or ``{"key", "name", "description", "parent", "wordnet_id"}``; one that is there already and
+            only named here stays as it is.
         language: The code of the language that the survey is written in.
         wordings: Translations by language code, each of them whole; None takes one out. Languages that are not named
             keep theirs, and so does each text that the survey still has.
@@ -61,7 +63,7 @@ def replace_survey(
         changed = [part for part, rows in (("categories", categories), ("questions", questions)) if rows is not None]
         _check_unchanged(project, changed, wordings or (), seen)
         if categories is not None:
-            _write_categories(project, checked_categories(categories))
+            _write_categories(project, checked_categories(_completed(project, categories)))
         if questions is not None:
             _write_questions(project, checked_questions(questions))
         elif project.survey_version == 1 and not project.questions.exists():
@@ -178,6 +180,20 @@ def _check_compared(other: survey.Asked, test: str, value: Any) -> None:
         KINDS["single_choice"].answer(value, other.options)
     elif test in {"at_least", "at_most"} and other.statistic != "median":
         raise BadAnswer(_("%(name)s is for scales and numbers.") % {"name": repr(test)})
+
+
+def _completed(project: Project, categories: Sequence[Any]) -> list[Any]:
+    """With what the project knows of those that are named and no more, as the API lists them: a program that reads the
+    list and adds one takes no other's description away. A parent that goes is none."""
+    known = {row["key"]: row for row in build_document(project)["categories"]}
+    named = {item.strip() for item in categories if isinstance(item, str)} & set(known)
+    if not named:
+        return list(categories)
+    stays = named | {item.get("key") or item.get("name") for item in categories if isinstance(item, Mapping)}
+    for key in named:
+        if known[key]["parent"] not in stays:
+            known[key]["parent"] = None
+    return [known.get(item.strip(), item) if isinstance(item, str) else item for item in categories]
 
 
 def checked_categories(categories: Sequence[Any]) -> list[dict[str, Any]]:

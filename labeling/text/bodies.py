@@ -37,7 +37,7 @@ def loads(body: bytes | str) -> Any:
         Unstorable: It holds a text that cannot be kept.
         ValueError: It is no JSON, or nested too deeply to be read.
     """
-    text = body.decode() if isinstance(body, bytes) else body
+    text = (body.decode() if isinstance(body, bytes) else body).removeprefix("\ufeff")  # as Windows writes files
     try:
         value = json.loads(text, parse_constant=_no_number, parse_float=_finite)
         if "\\u" in text and _SUSPECT.search(text):

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from labeling.accounts.permissions import require
 from labeling.api.base import ProjectView, existing, listing, parsed
+from labeling.api.choices import FilterSet
 from training import services
 from training.api.serializers import DecisionSerializer, PolicySerializer, RunRequest, RunRow, RunSerializer
 from training.models import TrainingPolicy, TrainingRun
@@ -23,15 +24,21 @@ _RUNS = TrainingRun.objects.select_related("project", "snapshot", "requested_by"
 )
 
 
+class RunFilter(FilterSet):
+    class Meta:
+        model = TrainingRun
+        fields = ["state"]
+
+
 class ProjectRuns(ProjectView):
     """A project's training runs, newest first."""
 
     rights = {"GET": "review", "POST": "manage"}
 
-    @extend_schema(operation_id="training_runs_list", **listing(RunRow))
+    @extend_schema(operation_id="training_runs_list", **listing(RunRow, RunFilter))
     def get(self, request: Request, slug: str) -> Response:
         rows = _RUNS.filter(project=self.project(request, slug)).summarised()
-        return self.page(request, rows, RunRow, ("-created_at", "-id"))  # their ids are random
+        return self.page(request, rows, RunRow, ("-created_at", "-id"), filters=RunFilter)  # their ids are random
 
     @extend_schema(operation_id="training_runs_create", request=RunRequest, responses={202: RunSerializer})
     def post(self, request: Request, slug: str) -> Response:

@@ -94,6 +94,22 @@ def test_a_survey_that_names_the_version_it_was_written_from_writes_over_nobody_
     assert api.patch(url, {"categories": ["cat", "dog", "crab"]}).status_code == 200  # it does not say
 
 
+def test_who_reads_the_categories_and_sends_them_back_takes_nothing_away(api: APIClient) -> None:
+    rows = [{"key": "animal"}, {"key": "cat", "name": "The cat", "parent": "animal", "description": "Meows."}]
+    url = f"{API}projects/{make(api, categories=[*rows, *map(str, range(300))])}/"
+    read = api.get(url).json()
+    assert len(read["categories"]) == 200
+    assert api.patch(url, {**read, "instructions": "Look."}).json()["survey_version"] == 1
+    assert len(api.get(f"{url}categories/", {"page_size": 500}).json()["results"]) == 302
+    api.patch(url, {"categories": ["animal", "cat", "dog"]})
+    _animal, cat, dog = api.get(f"{url}categories/").json()["results"]
+    assert (cat["name"], cat["parent"], cat["description"], dog["name"]) == ("The cat", "animal", "Meows.", "dog")
+    api.patch(url, {"categories": ["dog", "cat"]})
+    assert [row["parent"] for row in api.get(f"{url}categories/").json()["results"]] == [None, None]
+    api.patch(url, {"categories": ["dog", {"key": "cat"}]})
+    assert api.get(f"{url}categories/").json()["results"][1]["description"] == ""
+
+
 def test_a_change_may_name_one_end_of_the_judgments_per_task(api: APIClient) -> None:
     url = f"{API}projects/{make(api, judgments_per_task={'min': 2, 'max': 4})}/"
     assert api.patch(url, {"judgments_per_task": {"max": 3}}).json()["judgments_per_task"] == {"min": 2, "max": 3}

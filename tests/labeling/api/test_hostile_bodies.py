@@ -61,6 +61,17 @@ def test_a_form_with_a_nul_is_refused(api: APIClient, name: str) -> None:
     assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, [name])
 
 
+def test_a_cursor_of_another_list_is_told_of_as_one(api: APIClient) -> None:
+    cursor = base64.b64encode(b"p=319").decode()
+    answer = api.get(f"{API}/pets/training-runs/", {"cursor": cursor})
+    assert (answer.status_code, "no such cursor" in answer.json()["error"]["message"]) == (404, True)
+
+
+def test_a_body_that_was_written_to_a_file_on_windows_is_read(api: APIClient) -> None:
+    body = b"\xef\xbb\xbf" + b'{"instructions": "Look twice."}'
+    assert api.patch(f"{API}/pets/", body, content_type="application/json").json()["instructions"] == "Look twice."
+
+
 def test_a_file_without_a_name_is_asked_for_with_one(api: APIClient) -> None:
     body = b'--x\r\nContent-Disposition: form-data; name="files"\r\n\r\n' + picture(1) + b"\r\n--x--\r\n"
     answer = api.post(f"{API}/pets/images/", body, content_type="multipart/form-data; boundary=x")

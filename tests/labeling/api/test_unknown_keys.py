@@ -127,7 +127,27 @@ def test_a_filter_with_a_slip_in_its_name_does_not_let_every_row_through(
     assert f"`{meant}`" in answer.json()["error"]["fields"][slip][0]
 
 
-@pytest.mark.parametrize("path", ["images", "tasks", "judgments", "labels", "workers"])
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [("images", "created_at"), ("labels", "answer"), ("jobs", "project"), ("audit", "user"), ("webhooks", "is_active")],
+)
+def test_to_ask_for_some_of_the_rows_by_what_no_filter_knows_does_not_give_them_all(
+    api: APIClient, project: Project, path: str, field: str
+) -> None:
+    answer = api.get(f"{API}/projects/{project.slug}/{path}/", {field: "1"})
+    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, [field])
+
+
+def test_jobs_are_asked_for_by_their_kind_and_their_state(api: APIClient, project: Project) -> None:
+    for state in ("failed", "succeeded"):
+        Job.objects.create(project=project, kind="export", state=state)
+    url = f"{API}/projects/{project.slug}/jobs/"
+    for asked, count in (({"state": "failed"}, 1), ({"kind": "export"}, 2), ({"kind": "import", "state": "failed"}, 0)):
+        assert len(api.get(url, asked).json()["results"]) == count
+    assert api.get(url, {"state": "lost"}).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["images", "tasks", "judgments", "labels", "workers", "jobs", "audit"])
 def test_parameters_that_programs_add_of_their_own_are_left_alone(api: APIClient, project: Project, path: str) -> None:
     foreign = {"_": "1764432000", "page": "1", "limit": "100", "offset": "0", "ordering": "id", "order": "id"}
     foreign |= {"sort": "id", "search": "a", "format": "json", "per_page": "5"}
