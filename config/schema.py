@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from config import api_guide
+
 ERROR: dict[str, Any] = {
     "type": "object",
     "description": "The one shape of every refusal.",
@@ -48,4 +50,15 @@ def summarize(result: dict[str, Any], generator: Any, request: Any, public: bool
             told = " ".join(operation.get("description", "").split())
             if told and "summary" not in operation:
                 operation["summary"] = re.split(r"(?<=[.;])\s", told)[0].rstrip(".;")
+    return result
+
+
+def guide(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """drf-spectacular's hook: what a newcomer reads first, and bodies that work."""
+    result["info"]["description"] = api_guide.description()
+    for methods in result.get("paths", {}).values():
+        for operation in methods.values():
+            example = api_guide.EXAMPLES.get(operation["operationId"])
+            if example is not None:
+                operation["requestBody"]["content"]["application/json"]["example"] = example
     return result

@@ -250,7 +250,6 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Crowdtune",
-    "DESCRIPTION": "Crowd labels in, a served classifier out, and what it is unsure of goes back to the crowd.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -263,6 +262,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.schema.document_refusals",
         "config.schema.summarize",
+        "config.schema.guide",
     ],
     "ENUM_NAME_OVERRIDES": {
         "JobState": "labeling.models.job.Job.State",

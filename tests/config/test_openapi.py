@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +14,10 @@ from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft4Validator
 
+from config import api_guide
+from config.api_guide import EXAMPLES
+from config.errors import CODES
+from labeling.errors import CrowdtuneError
 from tests import ROOT
 
 SNAPSHOT = ROOT / "docs" / "openapi.yaml"
@@ -52,6 +58,41 @@ def test_a_list_of_calls_says_what_each_does(schema: dict[str, Any]) -> None:
     calls = [call for methods in schema["paths"].values() for call in methods.values() if "description" in call]
     assert all(call["description"].replace("\n", " ").startswith(call["summary"]) for call in calls)
     assert schema["paths"]["/api/v1/projects/{slug}/training-runs/"]["post"]["summary"] == "Train now"
+
+
+def test_an_example_stands_at_each_call_that_it_is_for_and_is_what_that_takes(schema: dict[str, Any]) -> None:
+    calls = {call["operationId"]: call for methods in schema["paths"].values() for call in methods.values()}
+    assert set(EXAMPLES) <= set(calls)
+    for name, example in EXAMPLES.items():
+        body = calls[name]["requestBody"]["content"]["application/json"]
+        assert body["example"] == example
+        Draft4Validator({**body["schema"], "components": schema["components"]}).validate(example)
+
+
+def test_every_code_of_a_refusal_is_explained(schema: dict[str, Any]) -> None:
+    refusals = {"CrowdtuneError", "AuthenticationFailed", *(one.__name__ for one in _below(CrowdtuneError))}
+    used = set(CODES.values())
+    files = [file for room in ("labeling", "training", "inference", "config") for file in (ROOT / room).rglob("*.py")]
+    for file in files:
+        if "learning" not in file.parts:  # what stops a run there is told in its `failure`, by words
+            used |= set(_codes(ast.parse(file.read_text()), refusals))
+    explained = {code for codes in api_guide.CODES.values() for code in codes}
+    assert (used - explained, "bad_token" in used, "survey_changed" in used) == (set(), True, True)
+    assert all(f"`{code}`" in schema["info"]["description"] for code in explained)
+
+
+def _below(kind: type) -> list[type]:
+    return [one for child in kind.__subclasses__() for one in (child, *_below(child))]
+
+
+def _codes(tree: ast.AST, refusals: set[str]) -> Iterator[str]:
+    """What stands where the code of a refusal does."""
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in refusals:
+            first = call.args[1:2] if call.func.id == "AuthenticationFailed" else call.args[:1]
+            given = [*first, *(word.value for word in call.keywords if word.arg == "code")]
+            texts = [one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+            yield from (text for text in texts if re.fullmatch("[a-z]+(_[a-z]+)*", text))
 
 
 def test_the_snapshot_is_the_schema(schema: dict[str, Any]) -> None:
