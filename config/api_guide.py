@@ -183,9 +183,10 @@ EXAMPLES: dict[str, Any] = {
 
 
 def description() -> str:
-    """The guide with its codes, as Markdown."""
+    """The guide with its codes, as Markdown; folded, for the calls stand below them."""
     head = "| code | when |\n|---|---|\n"
     rows = {
         title: "\n".join(f"| `{code}` | {told} |" for code, told in codes.items()) for title, codes in CODES.items()
     }
-    return GUIDE + "\n" + "\n\n".join(f"*{title}*\n\n{head}{lines}" for title, lines in rows.items())
+    folded = [f"<details><summary>{title}</summary>\n\n{head}{lines}\n\n</details>" for title, lines in rows.items()]
+    return "\n\n".join([GUIDE, *folded, ""])

@@ -113,7 +113,7 @@ def test_bad_bodies_are_refused_alike(
     [
         pytest.param('{"answers": ' + "[" * 200_000, id="deep"),
         '{"answers": {"category": "cat"}, "seconds": NaN}',
-        '\ufeff{"answers": {"category": "cat"}}',
+        '\ufeff\ufeff{"answers": {"category": "cat"}}',
     ],
 )
 def test_what_is_no_json_is_refused_alike(project: Project, worker: User, key: str, way: str, body: str) -> None:
