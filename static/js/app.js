@@ -11,6 +11,7 @@ setTimeout(() => {
 
 const YEAR = 31_536_000;
 const root = document.documentElement;
+root.classList.add("scripted");
 
 /* Theme: the cookie lets the server paint the right one before any script runs. */
 function setTheme(theme) {

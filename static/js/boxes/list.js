@@ -24,6 +24,7 @@ export class List {
 
   /* Bring the rows in line with the boxes; only what changed is touched. */
   show(boxes, selected) {
+    this.body.parentElement.hidden = !boxes.length;
     const wanted = new Set(boxes.map((box) => box.id));
     for (const [id, row] of this.rows) {
       if (!wanted.has(id)) {
