@@ -12,7 +12,7 @@ from django.db.models.functions import Greatest
 
 from labeling import doubts
 from labeling.accounts import people
-from labeling.collecting import workflow
+from labeling.collecting import box_golds, workflow
 from labeling.collecting.leases import fetch
 from labeling.collecting.tasks import checks
 from labeling.consensus import rounds, stopping
@@ -115,12 +115,13 @@ def _with_gold(project: Project, ahead: Iterable[int]) -> list[int]:
     Nobody is asked about one twice: those who label here, or as many as each task needs, have only so many left.
     """
     numbers = list(ahead)
-    if not project.gold_count or not any(numbers):
+    golds = max(project.gold_count, box_golds.in_the_end(project))
+    if not golds or not any(numbers):
         return numbers
     people = Membership.objects.filter(project=project, judgment_count__gt=0).values("user")
     seen = Judgment.objects.filter(task__project=project, task__gold__use=Gold.Use.HIDDEN, withdrawn_at=None)
     said = seen.filter(worker__in=people).count()
-    left = project.gold_count * max(people.count(), project.judgments_min) - said
+    left = golds * max(people.count(), project.judgments_min) - said
     each = project.gold_rate / (1 - project.gold_rate) if project.gold_rate < 1 else left
     return [number + round(max(min(number * each, left), 0)) for number in numbers]
 

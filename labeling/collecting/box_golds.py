@@ -23,6 +23,7 @@ from labeling.models import Assignment, Consensus, Image, Judgment, Project, Tas
 from labeling.text.words import gettext as _
 
 MOST_IMAGES = 25  # that give gold by themselves: with 100 tasks of it, rules and labels know a person well
+OF_AN_IMAGE = 4  # tasks: a good box and a bad one, all boxes and all but one
 TRIES = 20
 Plan = tuple[str, dict[str, Any], dict[str, bool]]  # stage, payload, answers
 
@@ -35,7 +36,7 @@ def keep(project_id: int) -> int:
     project = Project.objects.filter(pk=project_id, archived_at=None, gold_rate__gt=0).first()
     if project is None or not project.in_stages or project.is_spent:
         return 0
-    wanted = min(ceil(project.gold_rate * workflow.covered(project).exclude(answer=[]).count()), MOST_IMAGES)
+    wanted = _wanted(project, workflow.covered(project).exclude(answer=[]).count())
     lacking = wanted - _made(project).values("image").distinct().count()
     if lacking <= 0:
         return 0
@@ -44,6 +45,16 @@ def keep(project_id: int) -> int:
         if made:
             audit.write(project=project, user=None, action="box_golds_made", changes={"count": made})
     return made
+
+
+def in_the_end(project: Project) -> int:
+    """As many tasks of gold as make themselves until all images are covered; before the first one they cost, too."""
+    return _wanted(project, project.image_count) * OF_AN_IMAGE if project.in_stages else 0
+
+
+def _wanted(project: Project, covered: int) -> int:
+    """Of how many images."""
+    return min(ceil(project.gold_rate * covered), MOST_IMAGES)
 
 
 def make(*, project: Project, images: int = 5) -> int:

@@ -8,13 +8,25 @@ from typing import Any
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from labeling import charts
+from labeling import audit, charts
 from labeling.accounts import people
 from labeling.charts.chart import slot
 from labeling.collecting import workflow
-from labeling.models import Assignment, Consensus, Gold, Image, Judgment, Membership, Project, Question, Task
+from labeling.models import (
+    Assignment,
+    AuditEntry,
+    Consensus,
+    Gold,
+    Image,
+    Judgment,
+    Membership,
+    Project,
+    Question,
+    Task,
+)
 from labeling.views.owner.answers import Side, is_taken, names_of, offered, say, say_method, sides
 
+MOST_ACTS = 50
 SHORT = 9  # as many as a person sees at once
 
 
@@ -32,6 +44,15 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Act:
+    """What somebody did with a task beside answering it: decided it, asked more people, made it gold."""
+
+    entry: AuditEntry
+    action: Any
+    answers: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Story:
     """One task of a picture. ``judgments`` are (judgment, [(question, answer)], the worker's membership)."""
 
@@ -41,6 +62,7 @@ class Story:
     verdicts: list[Verdict]
     judgments: list[tuple[Judgment, list[tuple[str, str]], Membership | None]]
     others: list[Assignment]
+    acts: list[Act] = field(default_factory=list)
     overlay: SafeString | str = ""
     groups: list[charts.Legend] = field(default_factory=list)
 
@@ -61,6 +83,8 @@ def story(project: Project, image: Image) -> list[Story]:
     members = {m.user_id: m for m in Membership.objects.filter(project=project, user__in=workers)}
     left = Assignment.objects.filter(task__in=tasks).exclude(state=Assignment.State.SUBMITTED).select_related("worker")
     others = list(left.order_by("created_at"))
+    acts = AuditEntry.objects.filter(project=project, changes__task__in=[task.pk for task in tasks])
+    entries = list(acts.select_related("user").order_by("id")[:MOST_ACTS])
     found = []
     for task in tasks:
         mine = [j for j in judgments if j.task_id == task.pk]
@@ -76,6 +100,7 @@ def story(project: Project, image: Image) -> list[Story]:
                 verdicts=[_verdict(q, mine, said, task, names[q.key]) for q in asked],
                 judgments=[(j, in_order(j.answers, asked, names), members.get(j.worker_id)) for j in mine],
                 others=[a for a in others if a.task_id == task.pk],
+                acts=[_act(entry, asked, names) for entry in entries if entry.changes["task"] == task.pk],
                 overlay=drawing,
                 groups=groups,
             )
@@ -83,6 +108,13 @@ def story(project: Project, image: Image) -> list[Story]:
     if project.in_stages and found:
         found[0] = _as_it_stands(image, found, said)
     return found
+
+
+def _act(entry: AuditEntry, asked: list[Question], names: dict[str, dict[str, str]]) -> Act:
+    answers = entry.changes.get("answers")
+    answers = answers[-1] if isinstance(answers, list) and answers else answers  # before and after
+    told = in_order(answers, asked, names) if isinstance(answers, dict) else []
+    return Act(entry, audit.ACTIONS.get(entry.action, entry.action), told)
 
 
 def _as_it_stands(image: Image, found: list[Story], said: list[Consensus]) -> Story:

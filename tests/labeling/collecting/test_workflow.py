@@ -340,6 +340,13 @@ def test_the_forecast_counts_the_rounds_ahead_and_no_drawing_as_saved(
     assert (ended["judgments_to_finish"], ended["judgments_to_finish_between"]) == (0, [0, 0])
 
 
+def test_the_forecast_has_the_gold_that_is_made_later_by_itself(make_project: Callable[..., Project]) -> None:
+    options = {"categories": ["cat"], "workflow": "three_stage_boxes", "judgments_min": 1, "judgments_max": 3}
+    with_gold, without = (make_project(images=10, name=str(rate), gold_rate=rate, **options) for rate in (0.5, 0.0))
+    more, plain = (figures.cost(project)["judgments_to_finish"] for project in (with_gold, without))
+    assert plain < more <= plain + 5 * box_golds.OF_AN_IMAGE  # five images give gold, and one person is asked
+
+
 def _answer_whatever(project: Project, worker: User) -> bool:
     """The next task of images that have two boxes each, whichever stage it is of; False where there is none."""
     lease = services.claim_assignment(project=Project.objects.get(pk=project.pk), worker=worker)

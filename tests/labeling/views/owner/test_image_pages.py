@@ -17,6 +17,7 @@ from labeling.models import (
     Consensus,
     Image,
     Job,
+    Membership,
     Project,
     Task,
 )
@@ -42,6 +43,26 @@ def test_images_are_found_by_name_state_and_label(make_project: Callable[..., Pr
     for query, names in cases:
         page = text(owning.get(f"/projects/{project.slug}/images/{query}"))
         assert {name for name in ("0000.png", "0001.png", "0002.png") if f'alt="{name}"' in page} == names, query
+
+
+def test_a_label_tells_who_decided_it_who_made_it_gold_and_whose_answers_count_less(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(images=1, judgments_min=2, judgments_max=2, stopping="fixed")
+    judged(project, 2, ("cat", "dog"))
+    member = Membership.objects.filter(project=project, judgment_count=1).earliest("pk")
+    services.weigh_worker(member=member, weight=0.0, by=project.owner)
+    task, rita = Task.objects.get(), person("rita")
+    services.decide_task(task=task, answers={"category": "dog"}, user=rita)
+    services.set_gold(task=task, answers={"category": "cat"}, user=project.owner)
+    services.set_gold(task=task, answers={"category": "dog"}, user=project.owner)
+    page = owning.get(f"/projects/{project.slug}/images/{task.image_id}/")
+    (story,) = page.context["stories"]
+    acts = [(act.entry.user, act.entry.action, [said for _key, said in act.answers]) for act in story.acts]
+    golds = [(project.owner, "gold_set", [animal]) for animal in ("cat", "dog")]
+    assert acts == [(rita, "decided", ["dog"]), *golds]
+    assert "<strong>rita</strong> Decided a task" in text(page)
+    assert text(page).count("counts 0\u202f%") == 1
 
 
 @pytest.mark.parametrize(("answers", "disputed"), [(("cat",), 0), (("cat", "dog"), 1)])
