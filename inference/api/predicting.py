@@ -115,7 +115,7 @@ def read_inputs(request: Request, project: Project, *, only: bool = False) -> in
         told = _("At most %(max_bytes)s MB are accepted per request.") % {"max_bytes": MOST_BYTES // 2**20}
         raise CrowdtuneError("too_large", told, 413)
     data: Any = request.data
-    spend = partial(limits.spend, request.auth)
+    spend = partial(_spend, request.auth, only)
     inputs.refuse_slips(request.query_params)
     top_k = request.query_params.get("top_k")
     if request.content_type.partition(";")[0].strip().lower() == "application/json":
@@ -126,3 +126,10 @@ def read_inputs(request: Request, project: Project, *, only: bool = False) -> in
         return inputs.from_json(project, data, spend)
     inputs.refuse_slips(data)
     return inputs.from_files(request.FILES.getlist("image"), data.get("top_k", top_k), spend)
+
+
+def _spend(key: Any, only: bool, images: int) -> None:
+    if only and images > 1:
+        told = _("A heat map is of one image; got %(images)s.") % {"images": images}
+        raise CrowdtuneError("too_many_images", told)
+    limits.spend(key, images)

@@ -211,7 +211,9 @@ def _fetched(url: str, index: int, end: float) -> bytes:
 def _decoded(text: str, index: int) -> bytes:
     match = _DATA_URL.match(text)
     if match is None:
-        message = _("Image %(index)s: a text must be a data URL, `data:image/jpeg;base64,…`.") % {"index": index + 1}
+        message = _(
+            'Image %(index)s: a text must be a data URL, `data:image/jpeg;base64,…`; an address is `{"url": "https://…"}`.'
+        ) % {"index": index + 1}
         raise BadPicture("bad_data_url", message, index)
     _check_size((len(text) - match.end()) * 3 // 4, index)
     try:

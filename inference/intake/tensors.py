@@ -32,6 +32,7 @@ from labeling.text.words import clause
 MOST_PICTURES = 64
 MOST_SIDE = 4096
 MOST_AXES = 8
+SCALED = 3  # no further out are pixels that were made 0 to 1, -1 to 1 or standardised: as ours they are one black image
 OUTPUTS = ("probabilities", "labels")
 
 
@@ -151,6 +152,11 @@ def _pixels(flat: NDArray[np.float32], shape: list[int]) -> NDArray[np.uint8]:
         raise BadTensor(f"A side has at most {MOST_SIDE} pixels; got {shape}.")
     if not np.isfinite(flat).all():
         raise BadTensor("Pixels must be finite numbers from 0 to 255.")
+    if np.abs(flat).max() <= SCALED and (flat != np.rint(flat)).any():
+        told = (
+            "Pixels are 0 to 255; all of these lie between -%d and %d, as if they were scaled. Send them as they were."
+        )
+        raise BadTensor(told % (SCALED, SCALED))
     return np.clip(np.rint(flat), 0, 255).astype(np.uint8).reshape(shape)
 
 

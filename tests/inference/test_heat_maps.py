@@ -83,3 +83,8 @@ def test_a_heat_map_of_a_category_that_the_version_does_not_know_is_refused(api,
     assert response.status_code == 400
     assert response.json()["error"]["code"] == "no_such_category"
     assert list(response.json()["error"]["fields"]) == ["category"]
+
+
+def test_a_heat_map_of_two_images_is_refused_and_not_one_of_the_first(api, champion) -> None:
+    answer = api.post(EXPLAIN, {"image": [upload(picture(1)), upload(picture(2))]}, format="multipart")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "too_many_images")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import struct
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,6 +74,15 @@ def test_pixels_come_as_numbers_or_as_little_endian_floats() -> None:
     np.testing.assert_array_equal(tensors.read(plain, None).pictures[0], pixels[0])
     head = header(datatype="FP32", shape=[1, 2, 4, 3], parameters={"binary_data_size": 96})
     np.testing.assert_array_equal(tensors.read(head + pixels.tobytes(), len(head)).pictures[0], pixels[0])
+
+
+@pytest.mark.parametrize("scale", [lambda x: x / 255, lambda x: x / 127.5 - 1, lambda x: (x - 118) / 58])
+def test_pixels_that_were_scaled_are_no_black_image(scale: Callable[[Any], Any]) -> None:
+    pixels = np.arange(12, dtype=np.float32) * 23
+    for values, fits in ((pixels, True), (np.rint(pixels / 255), True), (scale(pixels), False)):
+        body = {"inputs": [{"name": "x", "shape": [1, 2, 2, 3], "datatype": "FP32", "data": values.tolist()}]}
+        with nullcontext() if fits else pytest.raises(BadTensor, match="Send them as they were"):
+            tensors.read(json.dumps(body).encode(), None)
 
 
 def test_the_answer_has_the_outputs_that_were_asked_for_as_they_were_asked_for() -> None:
