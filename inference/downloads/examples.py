@@ -17,21 +17,33 @@ CURL = """curl -H "Authorization: Token $CROWDTUNE_TOKEN" \\
   -F image=@photo.jpg -F top_k=3 \\
   {base}/api/v1/projects/{slug}/predict/"""
 
-PYTHON = """# pip install ./clients/python   (from the repository)
-from crowdtune_client import Client
+PYTHON = """# pip install requests
+import os
 
-with Client("{base}", token=os.environ["CROWDTUNE_TOKEN"]) as client:
-    answer = client.predict("{slug}", "photo.jpg")
-    print(answer.predictions[0].category, answer.predictions[0].probability)"""
+import requests
 
-JAVASCRIPT = """const body = new FormData();
-body.append("image", input.files[0]);
+with open("photo.jpg", "rb") as photo:
+    answer = requests.post(
+        "{base}/api/v1/projects/{slug}/predict/",
+        headers={{"Authorization": "Token " + os.environ["CROWDTUNE_TOKEN"]}},
+        files={{"image": photo}},
+        timeout=60,
+    )
+answer.raise_for_status()
+print(answer.json()["predictions"][0]["categories"])"""
+
+JAVASCRIPT = """// Node.js 20 or newer. In a page the photo is input.files[0]; the token stays on your server.
+import {{ openAsBlob }} from "node:fs";
+
+const body = new FormData();
+body.append("image", await openAsBlob("photo.jpg"), "photo.jpg");
 const response = await fetch("{base}/api/v1/projects/{slug}/predict/", {{
   method: "POST",
-  headers: {{ Authorization: `Token ${{token}}` }},
+  headers: {{ Authorization: `Token ${{process.env.CROWDTUNE_TOKEN}}` }},
   body,
 }});
-const {{ model_version, predictions }} = await response.json();"""
+const {{ predictions, error }} = await response.json();
+console.log(error?.message ?? predictions[0].categories);"""
 
 TRITON = """# pip install tritonclient[http]
 import os
@@ -46,7 +58,7 @@ image.set_data_from_numpy(numpy.array([pathlib.Path("photo.jpg").read_bytes()], 
 answer = client.infer("{slug}", [image], headers={{"Authorization": "Token " + os.environ["CROWDTUNE_TOKEN"]}})
 print(answer.as_numpy("labels"), answer.as_numpy("probabilities"))"""
 
-TEMPLATES = (("curl", CURL), ("Python", "import os\n\n" + PYTHON), ("JavaScript", JAVASCRIPT), ("KServe v2", TRITON))
+TEMPLATES = (("curl", CURL), ("Python", PYTHON), ("JavaScript", JAVASCRIPT), ("KServe v2", TRITON))
 
 
 def examples(base: str, slug: str) -> list[Example]:

@@ -24,7 +24,7 @@ from labeling.consensus.base import Judgments, QuestionFit
 from labeling.consensus.question_fit import fit_question
 from labeling.models import Consensus, Departure, Gold, Job, Judgment, Membership, Project, Question, Task, WorkerSkill
 from labeling.resilience.heartbeat import beating, silent
-from labeling.surveys import survey
+from labeling.surveys import conditions, survey
 from labeling.surveys.survey import Asked, Survey
 from labeling.text.words import gettext as _
 
@@ -341,10 +341,30 @@ def _retire_confident(project: Project) -> None:
     required = set(project.questions.filter(required=True).values_list("pk", flat=True))
     rows = Consensus.objects.filter(task__project=project, task__state=Task.State.OPEN, question_id__in=required)
     unsure = set(rows.filter(confidence__lt=project.confidence).values_list("task_id", flat=True))
+    unsure -= _unsure_of_hidden(project, unsure)
     enough = Q(task__judgment_count__gte=project.judgments_min) & Q(task__judgment_count__gte=F("task__asked_for"))
     for task_id in rows.filter(enough).values_list("task_id", flat=True).distinct().iterator(chunk_size=CHUNK):
         if task_id not in unsure:
             _close(project, task_id)
+
+
+def _unsure_of_hidden(project: Project, unsure: set[int]) -> set[int]:
+    """Those of the open tasks that are unsure only of questions which their labels of others rule out."""
+    questions = survey.current(project).questions
+    if not unsure or not any(question.show_if for question in questions):
+        return set()
+    labels: dict[int, dict[str, tuple[Any, float]]] = {}
+    rows = Consensus.objects.filter(task__project=project, task__state=Task.State.OPEN)
+    said = rows.values_list("task_id", "question__key", "answer", "confidence")
+    for task, key, answer, sure in said.iterator(chunk_size=CHUNK):
+        if task in unsure:
+            labels.setdefault(task, {})[key] = (answer, sure)
+    return {task for task, told in labels.items() if _is_sure(questions, told, project.confidence)}
+
+
+def _is_sure(questions: Sequence[Asked], told: dict[str, tuple[Any, float]], enough: float) -> bool:
+    asked = conditions.shown(questions, {key: answer for key, (answer, _sure) in told.items()})
+    return all(told[one.key][1] >= enough for one in asked if one.required and one.key in told)
 
 
 def _close(project: Project, task_id: int) -> None:

@@ -23,7 +23,7 @@ from labeling.consensus import stopping
 from labeling.consensus.base import scaled, unpacked
 from labeling.consensus.stopping import TaskState
 from labeling.models import Consensus, Gold, Project, Question, Task
-from labeling.surveys import survey
+from labeling.surveys import conditions, survey
 from labeling.surveys.survey import Asked, Survey
 
 Row = tuple[int, Mapping[str, Any], float]  # worker, answers, weight
@@ -166,7 +166,8 @@ def _rows(found: Mapping[int, Combined]) -> list[dict[str, Any]]:
 def _decide(
     task: Recorded, project: Project, rows: Sequence[Row], questions: Sequence[Asked], found: Mapping[int, Combined]
 ) -> stopping.Decision:
-    asked = [question for question in questions if question.id in found]
+    labels = {question.key: found[question.id].answer for question in questions if question.id in found}
+    asked = [question for question in conditions.shown(questions, labels) if question.id in found]
     required = [question for question in asked if question.required] or asked
     primary = next((question.id for question in required if found[question.id].votes), None)
     fits = _beliefs(project.pk, project.fitted_version)

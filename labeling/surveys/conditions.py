@@ -7,8 +7,8 @@ A condition is one of ``{"question": key, "equals": value}``, ``{"question": key
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, TypeVar
 
 from labeling.questions.kind import BadAnswer, is_number
 from labeling.text.words import gettext as _
@@ -93,6 +93,33 @@ def holds(condition: Mapping[str, Any] | None, answers: Mapping[str, Any]) -> bo
     if "answered" in condition:
         return (answers.get(key) is not None) == bool(condition["answered"])
     return key in answers and _compare(condition, answers[key])
+
+
+class Conditional(Protocol):
+    """A question, as far as its condition goes."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def show_if(self) -> Mapping[str, Any] | None: ...
+
+
+Question = TypeVar("Question", bound=Conditional)
+
+
+def shown(questions: Iterable[Question], answers: Mapping[str, Any]) -> list[Question]:
+    """The questions, in their order, that are asked of who answers so: one that is hidden opens no other.
+
+    Of labels as of answers: where people disagree about an animal, some have told the collar of what is labeled a cat.
+    """
+    found: list[Question] = []
+    said: dict[str, Any] = {}
+    for question in questions:
+        if holds(question.show_if, said):
+            found.append(question)
+            if question.key in answers:
+                said[question.key] = answers[question.key]
+    return found
 
 
 def _compare(condition: Mapping[str, Any], answer: Any) -> bool:

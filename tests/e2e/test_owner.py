@@ -271,6 +271,31 @@ def test_the_keys_of_a_reviewer_pass_over_what_nobody_answered(
     expect(page.get_by_text("Decided.")).to_be_visible()
 
 
+def test_a_reviewer_is_not_asked_what_their_choice_rules_out(
+    visit: Any, make_project: Any, owner: Any, worker: Any, join: Any
+) -> None:
+    collar = {"key": "collar", "kind": "yes_no", "show_if": {"question": "animal", "equals": "dog"}}
+    questions = [{"key": "animal", "kind": "single_choice"}, collar]
+    project = make_project(
+        images=1, categories=["cat", "dog"], questions=questions, judgments_min=2, judgments_max=2, confidence=0.999
+    )
+    for person, answers in ((owner, {"animal": "cat"}), (worker, {"animal": "dog", "collar": True})):
+        join(project, person)
+        lease = services.claim_assignment(project=project, worker=person)
+        services.submit_judgment(assignment_id=lease.id, worker=person, answers=answers)
+    page: Page = visit(f"/projects/{project.slug}/review/", user=owner)
+    asked = page.get_by_role("group", name="collar")
+    expect(asked).to_be_hidden()
+    page.keyboard.press("2")
+    expect(asked).to_be_visible()
+    page.reload()
+    page.keyboard.press("1")
+    expect(page.locator(".decision[aria-pressed=true]")).to_contain_text("cat")
+    expect(asked).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Decided.")).to_be_visible()
+
+
 def test_what_has_the_focus_is_not_under_the_bar_that_saves(visit: Any, make_project: Any, owner: Any) -> None:
     page: Page = visit(f"/projects/{make_project().slug}/settings/", user=owner, height=500)
     bar = page.locator(".save-bar button")
@@ -296,7 +321,7 @@ def test_who_deletes_several_images_is_asked_how_many(visit: Any, make_project: 
     page.on("dialog", accept)
     for picture in ("0.png", "2.png"):
         page.get_by_label(f"Choose {picture}").check()
-    page.get_by_role("button", name="Delete the chosen images").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_label("Choose 0.png")).to_have_count(0)
     assert asked == ["Delete the chosen images (2) and everything that was said of them?"]
     assert list(project.images.values_list("name", flat=True)) == ["1.png"]

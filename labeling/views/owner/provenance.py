@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,6 +42,11 @@ class Verdict:
     sides: list[Side]
     method: str = ""
     golds: list[Side] = field(default_factory=list)
+
+    @property
+    def show_if(self) -> str:
+        """The question's condition, as a page reads it."""
+        return json.dumps(self.question.show_if) if self.question.show_if else ""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from labeling import figures, services
 from labeling.collecting import tasks
+from labeling.consensus.fitting import fit_project
 from labeling.consensus.update import update_task
 from labeling.models import Consensus, Membership, Project, Question, Task, WorkerSkill
 from tests.labeling.crowds import make_project, make_tasks, person, say
@@ -73,6 +74,28 @@ def test_a_task_is_as_sure_as_the_least_sure_of_what_must_be_answered(required, 
         say(task, person(name), {"pet": True, "wild": wild})
     update_task(task_id=task.pk)
     task.refresh_from_db()
+    assert task.state == state
+
+
+@pytest.mark.parametrize(("pet", "state"), [(False, "retired"), (True, "open")])
+@pytest.mark.parametrize("by_fit", [False, True])
+def test_what_few_were_asked_in_error_keeps_no_task_open(pet, state, by_fit):
+    """One took a stone for a pet, and was asked whether it is wild: of stones nobody asks more about that."""
+    wild = {"key": "wild", "kind": "yes_no", "show_if": {"question": "pet", "equals": True}}
+    project = make_project([{"key": "pet", "kind": "yes_no"}, wild], confidence=0.82, judgments_max=9)
+    [task] = make_tasks(project, 1)
+    for name in (A, B, C, D, "worker5", "worker6"):
+        say(task, person(name), {"pet": pet, **({"wild": name in {A, B, C}} if pet else {})})
+    say(task, person("worker7"), {"pet": not pet, **({} if pet else {"wild": True})})
+    if by_fit:
+        Task.objects.update(wanted=9, judgment_count=7)
+        Project.objects.update(answers_version=7, judgment_count=7)
+        fit_project(project.pk)
+    else:
+        update_task(task_id=task.pk)
+    task.refresh_from_db()
+    sure = dict(Consensus.objects.values_list("question__key", "confidence"))
+    assert sure["pet"] >= 0.82 > sure["wild"]
     assert task.state == state
 
 
