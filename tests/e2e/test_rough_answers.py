@@ -310,6 +310,7 @@ def test_many_choices_to_tick_are_found_by_what_is_typed(make_project, start, ax
     axe(page)
     search.press("Enter")
     expect(search).to_have_value("")
+    expect(page.locator("#announce")).to_have_text("Chosen: kind 33")
     expect(page.locator(".choices > .choice:visible")).to_have_count(40)
     chosen = page.get_by_role("list", name="Chosen").get_by_role("button")
     search.fill("kind 7")

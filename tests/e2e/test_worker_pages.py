@@ -193,6 +193,9 @@ def test_a_key_is_shown_once(visit, worker):
     page.goto("/profile/")
     expect(page.get_by_text("my script")).to_be_visible()
     assert key not in page.content()
+    page.set_viewport_size({"width": 360, "height": 740})
+    table = page.get_by_role("region", name="API keys")  # whose buttons are in sight on a phone, too
+    assert table.evaluate("node => node.scrollWidth <= node.clientWidth")
 
 
 def test_the_language_is_switched_on_the_page(visit, worker):

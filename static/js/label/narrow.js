@@ -34,10 +34,18 @@ export function narrow(field, root) {
       const found = parts.find((part) => !part.hidden && !isChosen(part));
       if (!found) return;
       found.querySelector("input").click();
+      heard(found, root);
     }
     whole();
   });
   return { whole, tell: () => tell(root.querySelector(".chosen"), parts.filter(isChosen), field) };
+}
+
+/* What Enter took is seen beside the search, where the focus stays: it is told, too. */
+function heard(part, root) {
+  const announce = document.getElementById("announce");
+  const list = root.querySelector(".chosen"); // of boxes: the editor tells of the box that gets the category
+  if (announce && list) announce.textContent = `${list.getAttribute("aria-label")}: ${part.querySelector(".name").textContent}`;
 }
 
 /* Only what has changed is touched: a press that takes the focus from the search, which tells of a change by that, would
