@@ -5,6 +5,7 @@ Told by the error that arrived, or by what it was raised from: drivers and frame
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sqlite3
 import sys
@@ -15,6 +16,8 @@ import psycopg
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from labeling.errors import NO_ROOM
+
+FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 def is_outage(error: BaseException | None) -> bool:
@@ -51,7 +54,11 @@ def store_is_away(error: BaseException | None) -> bool:
 
 
 def store_refuses(error: BaseException | None) -> bool:
-    """Whether the object store wants other rights, keys, a region, a bucket or a clock than it was shown."""
+    """Whether the object store wants other rights, keys, a region, a bucket or a clock than it was shown; or a folder
+    of ours may not be written, as on a disk that the system made read-only or after a restore by another account.
+    """
+    if any(isinstance(one, OSError) and one.errno in FORBIDDEN and one.filename for one in _chain(error)):
+        return True  # without a file's name it was a socket
     library = sys.modules.get("botocore.exceptions")
     return library is not None and any(
         isinstance(one, library.NoCredentialsError | library.PartialCredentialsError | library.CredentialRetrievalError)

@@ -112,13 +112,19 @@ def test_a_full_disk_is_told_as_such(job: Job, of_sqlite: bool) -> None:
     assert job.message.startswith("The disk is full.")
 
 
-def test_a_disk_that_is_full_is_waited_for_by_work_that_can_go_on_but_not_for_ever(job: Job) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), OSError(errno.EROFS, "Read-only file system", "/data/media/x")],
+)
+def test_a_disk_that_takes_nothing_is_waited_for_by_work_that_can_go_on_but_not_for_ever(
+    job: Job, error: OSError
+) -> None:
     full = True
 
     def work(job: Job, report: Report) -> dict[str, Any]:
         report.checkpoint(0.5, "half")
         if full:
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise error
         return {"done": True}
 
     for _again in range(jobs.MOST_ATTEMPTS + 1):
