@@ -88,7 +88,7 @@ CODES: dict[str, dict[str, str]] = {
         "assignment_over": "answered, skipped or given back before",
         "already_answered": "other answers are stored for it",
         "nothing_to_undo": "no answer is left to take back",
-        "survey_changed": "somebody has changed the same part of the survey since",
+        "survey_changed": "somebody has changed this part since: read it anew, or leave `survey_version` out",
         "decided": "another reviewer was quicker",
         "is_gold": "the answer to the task is known",
         "not_open": "the task is retired",

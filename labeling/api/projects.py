@@ -343,7 +343,7 @@ class ProjectDetailView(ExtendedView, ProjectView):
         if asked.get("categories") == survey_document(project, whole=False)["categories"]:
             del asked["categories"]  # as they were read, where a large taxonomy is cut: nothing is wished
         if asked and isinstance(rest.get("survey_version"), int):
-            asked["seen"] = rest["survey_version"]
+            asked["seen"] = rest.pop("survey_version")
 
         def change() -> Project:
             with transaction.atomic():
