@@ -104,9 +104,9 @@ def posterior(votes: Sequence[tuple[int, Skill | None, float]], belief: Belief) 
     Returns:
         One probability a class; they sum to 1.
     """
+    said = [(weight, _logs(label, skill, belief)) for label, skill, weight in votes]
     logits = [  # each sum exact, or the order of the answers would decide where they tie
-        fsum(weight * log(max(_chance(truth, label, skill, belief), FLOOR)) for label, skill, weight in votes)
-        + log(max(chance, FLOOR))
+        fsum([weight * logs[truth] for weight, logs in said]) + log(max(chance, FLOOR))
         for truth, chance in enumerate(belief.prior)
     ]
     worth = 1 / (1 + max(sum(weight for _, _, weight in votes) - 1, 0) * belief.correlation)
@@ -125,9 +125,12 @@ def shares(votes: Sequence[tuple[int, Skill | None, float]], belief: Belief) -> 
     return [value / said for value in total] if said else list(belief.prior)
 
 
-def _chance(truth: int, label: int, skill: Skill | None, belief: Belief) -> float:
-    matrix = belief.pooled if skill is None else skill.confusion
-    if matrix is not None and len(matrix) == len(belief.classes):
-        return matrix[truth][label]
+def _logs(label: int, skill: Skill | None, belief: Belief) -> list[float]:
+    """Of each class the logarithm of the chance that this worker says the label where the class is the truth."""
+    matrix, width = belief.pooled if skill is None else skill.confusion, len(belief.classes)
+    if matrix is not None and len(matrix) == width:
+        return [log(max(row[label], FLOOR)) for row in matrix]
     right = belief.accuracy if skill is None else skill.accuracy
-    return right if truth == label else (1 - right) / max(len(belief.classes) - 1, 1)
+    logs = [log(max((1 - right) / max(width - 1, 1), FLOOR))] * width
+    logs[label] = log(max(right, FLOOR))
+    return logs
