@@ -51,7 +51,8 @@ class RequestIdMiddleware:
         noted = settings.LOG_REQUESTS or response.status_code >= 400 or seconds > SLOW_SECONDS
         level = logging.INFO if noted and not quiet else logging.DEBUG
         level = logging.WARNING if response.status_code >= 500 else level
-        logger.log(level, "%s %s %s %.0fms", request.method, _shown(request), response.status_code, seconds * 1000)
+        if logger.isEnabledFor(level):
+            logger.log(level, "%s %s %s %.0fms", request.method, _shown(request), response.status_code, seconds * 1000)
 
 
 def _shown(request: HttpRequest) -> str:

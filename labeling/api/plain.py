@@ -27,7 +27,7 @@ def is_plain(request: HttpRequest, *, most: int) -> bool:
     length = meta.get("CONTENT_LENGTH") or "0"
     return (
         request.method == "POST"
-        and not any(meta.get(name) for name in LONG)
+        and not any(map(meta.get, LONG))
         and not meta.get("QUERY_STRING")
         and meta.get("HTTP_ACCEPT", "*/*") in ACCEPTED
         and length.isdecimal()

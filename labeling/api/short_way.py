@@ -56,14 +56,14 @@ def _answered(request: HttpRequest) -> HttpResponse | None:
         return None
     if not is_plain(request, most=2 if claimed else MOST):
         return None
-    request.get_host()  # raises where the host is not ours, as the long way does
+    host = request.get_host()  # raises where the host is not ours, as the long way does
     started, language = time.perf_counter(), translation.get_language_from_request(request)
-    with translation.override(language):  # refusals are read by people
-        try:
-            with TURNS.soon(PATIENCE):
-                response = claim(request, match[1]) if claimed else submit(request, uuid.UUID(match[1]))
-        except CrowdtuneError as error:
-            response = _json(json.dumps(error.as_json()), error.status)
+    translation.activate(language)  # refusals are read by people; the next request has its own, as on the long way
+    try:
+        with TURNS.soon(PATIENCE):
+            response = claim(request, host, match[1]) if claimed else submit(request, uuid.UUID(match[1]))
+    except CrowdtuneError as error:
+        response = _json(json.dumps(error.as_json()), error.status)
     view = "api-claim" if claimed else "api-submit"
     return response and finished(request, response, view=view, language=language, started=started)
 
@@ -72,7 +72,7 @@ def _json(body: str, status: int) -> HttpResponse:
     return HttpResponse(body.encode(), status=status, content_type="application/json", headers=HEADERS)
 
 
-def claim(request: HttpRequest, slug: str) -> HttpResponse | None:
+def claim(request: HttpRequest, host: str, slug: str) -> HttpResponse | None:
     """POST /projects/{slug}/assignments/ without a body."""
     caller = lookups.caller(digest=_digest(request), slug=slug)
     if caller is None or caller.project is None or caller.member is None or not _is_good(caller):
@@ -83,8 +83,7 @@ def claim(request: HttpRequest, slug: str) -> HttpResponse | None:
     found = services.claim_leases(project=project, member=caller.member)
     if not found:
         return HttpResponse(status=204, headers=HEADERS)
-    origin = f"{request.scheme}://{request.get_host()}"
-    return _json(_lease_json(request, origin, project, found[0]), 201)
+    return _json(_lease_json(request, f"{request.scheme}://{host}", project, found[0]), 201)
 
 
 def submit(request: HttpRequest, assignment_id: uuid.UUID) -> HttpResponse | None:

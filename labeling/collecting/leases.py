@@ -23,7 +23,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import psycopg
-from django.db import IntegrityError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, connections, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F
 from django.utils import timezone
 
@@ -366,13 +366,13 @@ def count_skip(*, project_id: int, worker_id: int) -> None:
 
 
 def _leases(statement: str, values: dict[str, Any]) -> list[Lease]:
-    values["alone"] = not connection.in_atomic_block
+    values["alone"] = alone = not connection.in_atomic_block
     for attempt in range(TRIES):
         try:
-            if connection.in_atomic_block:
-                with transaction.atomic():
-                    return [_lease(row) for row in fetch(statement, values)]
-            return [_lease(row) for row in fetch(statement, values)]
+            if alone:
+                return [_lease(row) for row in fetch(statement, values)]
+            with transaction.atomic():
+                return [_lease(row) for row in fetch(statement, values)]
         except IntegrityError:
             if attempt == TRIES - 1:
                 raise
@@ -392,7 +392,8 @@ def fetch(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     ``%(now)s`` is this moment by the platform's clock, so that it also passes within a transaction.
     """
     values["now"] = timezone.now()
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+    django_connection = connections[DEFAULT_DB_ALIAS]  # looked up once, where ``connection`` would at each mention
+    django_connection.ensure_connection()
+    with django_connection.wrap_database_errors, psycopg.Cursor(django_connection.connection) as cursor:
         cursor.execute(statement, values, prepare=True)
         return cursor.fetchall()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -16,14 +17,14 @@ from django.db.models import Model
 
 from labeling.collecting.leases import fetch
 from labeling.collecting.statements import OF_PROJECT, SEEN, Seen
-from labeling.models import ApiKey, Image, Membership, Project
+from labeling.models import Image, Membership, Project
 from labeling.text import words
 
 
-def _known(model: type[Model], names: str) -> tuple[str, ...]:
-    """Columns in the model's own order, in which ``from_db`` takes their values."""
+def _known(model: type[Model], names: str) -> dict[str, None]:
+    """Columns in the model's own order, in which ``from_db`` takes their values; it looks for each of the model's."""
     wanted = set(names.split())
-    return tuple(field.attname for field in model._meta.concrete_fields if field.attname in wanted)
+    return dict.fromkeys(field.attname for field in model._meta.concrete_fields if field.attname in wanted)
 
 
 _PROJECT = _known(
@@ -34,13 +35,21 @@ _PROJECT = _known(
 )
 _MEMBER = _known(Membership, "id project_id user_id role phase is_paused paused_because")
 _IMAGE = _known(Image, "id sha256 original")
-_KEY = _known(ApiKey, "id user_id project_id scopes expires_at last_used_at")
+
+
+class Key(NamedTuple):
+    """What an ``ApiKey`` allows, and its times."""
+
+    project_id: int | None
+    scopes: list[str]
+    expires_at: datetime | None
+    last_used_at: datetime | None
 
 
 class Caller(NamedTuple):
     """Who asks with a key, and where."""
 
-    key: ApiKey
+    key: Key
     is_active: bool
     is_superuser: bool
     project: Project | None
@@ -66,7 +75,7 @@ class Leased(NamedTuple):
     seen: Seen
 
 
-def _columns(alias: str, names: Sequence[str]) -> str:
+def _columns(alias: str, names: Iterable[str]) -> str:
     return ", ".join(f"{alias}.{name}" for name in names)
 
 
@@ -74,7 +83,7 @@ def _columns(alias: str, names: Sequence[str]) -> str:
 _OF_THIS_PASSWORD = "k.of_password = encode(sha256(convert_to(u.password, 'UTF8')), 'hex')"
 _IS_GOOD = f"u.is_active AND (k.of_password = '' OR {_OF_THIS_PASSWORD})"  # most are none, and hash nothing
 _CALLER = f"""
-SELECT {_IS_GOOD}, u.is_superuser, {_columns("k", _KEY)}, {_columns("p", _PROJECT)}, {_columns("m", _MEMBER)}
+SELECT {_IS_GOOD}, u.is_superuser, {_columns("k", Key._fields)}, {_columns("p", _PROJECT)}, {_columns("m", _MEMBER)}
 FROM labeling_apikey k
 JOIN auth_user u ON u.id = k.user_id
 LEFT JOIN labeling_project p ON p.slug = %(slug)s
@@ -88,7 +97,7 @@ def caller(*, digest: str, slug: str) -> Caller | None:
     if not rows:
         return None
     row = rows[0]
-    first, second = 2 + len(_KEY), 2 + len(_KEY) + len(_PROJECT)
+    first, second = 2 + len(Key._fields), 2 + len(Key._fields) + len(_PROJECT)
     key = _key(row[2:first])
     project = Project.from_db("default", _PROJECT, row[first:second])
     member = Membership.from_db("default", _MEMBER, row[second:])
@@ -116,7 +125,7 @@ def leased(*, assignment_id: uuid.UUID, worker_id: int) -> Leased | None:
 
 
 _ANSWERING = f"""
-SELECT {_IS_GOOD}, u.is_superuser, {_columns("k", _KEY)}, {_LEASE}
+SELECT {_IS_GOOD}, u.is_superuser, {_columns("k", Key._fields)}, {_LEASE}
 FROM labeling_apikey k
 JOIN auth_user u ON u.id = k.user_id
 JOIN labeling_assignment a ON a.id = %(id)s AND a.worker_id = k.user_id {_WITH_ALL}
@@ -128,7 +137,7 @@ def answering(*, digest: str, assignment_id: uuid.UUID) -> tuple[Caller, Leased]
     rows = fetch(_ANSWERING, {"digest": digest, "id": assignment_id})
     if not rows:
         return None
-    row, first = rows[0], 2 + len(_KEY)
+    row, first = rows[0], 2 + len(Key._fields)
     lease = _leased(row[first:])
     return Caller(_key(row[2:first]), row[0], row[1], lease.project, None), lease
 
@@ -151,7 +160,6 @@ def _leased(row: Sequence[Any]) -> Leased:
     return Leased._make([*row[:10], known, row[11], project, seen])
 
 
-def _key(values: Sequence[Any]) -> ApiKey:
-    key = ApiKey.from_db("default", _KEY, values)
-    key.scopes = json.loads(key.scopes) if isinstance(key.scopes, str) else key.scopes
-    return key
+def _key(values: Sequence[Any]) -> Key:
+    project_id, scopes, expires_at, last_used_at = values
+    return Key(project_id, json.loads(scopes) if isinstance(scopes, str) else scopes, expires_at, last_used_at)

@@ -192,6 +192,8 @@ def test_refusals_of_the_short_way_are_in_the_readers_language(project: Project,
         said[name] = (answer.status_code, answer.json()["error"])
     assert said["short"] == said["whole"]
     assert any("\u0900" <= letter <= "\u097f" for letter in json.dumps(said["short"][1], ensure_ascii=False))
+    next_reader = ways(key)["short"].post(path, body)
+    assert json.dumps(next_reader.json(), ensure_ascii=False).isascii()
 
 
 @pytest.mark.parametrize("way", ["short", "whole"])
