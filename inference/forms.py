@@ -57,6 +57,12 @@ class KeyForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text=_("To manage includes making keys and adding people: such a key can get whatever its person may."),
     )
-    per_minute = forms.IntegerField(label=_("Images a minute"), required=False, min_value=1, max_value=10**9)
-    per_day = forms.IntegerField(label=_("Images a day"), required=False, min_value=1, max_value=10**9)
-    days = forms.IntegerField(label=_("Ends after days"), required=False, min_value=1, max_value=3650)
+    per_minute = forms.IntegerField(
+        label=_("Images a minute"), help_text=_("Empty: no limit."), required=False, min_value=1, max_value=10**9
+    )
+    per_day = forms.IntegerField(
+        label=_("Images a day"), help_text=_("Empty: no limit."), required=False, min_value=1, max_value=10**9
+    )
+    days = forms.IntegerField(
+        label=_("Ends after days"), help_text=_("Empty: never."), required=False, min_value=1, max_value=3650
+    )

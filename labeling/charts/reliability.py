@@ -63,7 +63,7 @@ def reliability(
     return Chart(
         title=title,
         body=svg.picture("".join(parts), kind="square", name=title, description=description),
-        columns=[x_label, x_label, y_label, count_label],
+        columns=["", x_label, y_label, count_label],
         rows=[[f"{whole(b.low)}–{whole(b.high)}", fine(b.confidence), fine(b.accuracy), str(b.count)] for b in filled],
         description=description,
         kind="square",

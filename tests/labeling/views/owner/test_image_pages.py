@@ -61,7 +61,7 @@ def test_a_label_tells_who_decided_it_who_made_it_gold_and_whose_answers_count_l
     acts = [(act.entry.user, act.entry.action, [said for _key, said in act.answers]) for act in story.acts]
     golds = [(project.owner, "gold_set", [animal]) for animal in ("cat", "dog")]
     assert acts == [(rita, "decided", ["dog"]), *golds]
-    assert "<strong>rita</strong> Decided a task" in text(page)
+    assert "<strong>rita</strong> · Decided a task" in text(page)
     assert text(page).count("counts 0\u202f%") == 1
 
 
