@@ -46,6 +46,6 @@ def raise_if_store_fails(error: Exception) -> None:
     Raises:
         StoreFails: That is so.
     """
-    missing = isinstance(error, FileNotFoundError)
+    missing = isinstance(error, FileNotFoundError | PermissionError)  # of a folder of ours: one file, not the store
     if outages.store_is_away(error) or (outages.store_refuses(error) and not missing):
         raise StoreFails(error) from error

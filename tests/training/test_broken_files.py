@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 import shutil
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from labeling.models import Image, Project
 from tests.training.drawing import draw, labeled_project
 from tests.training.runs.test_running import damage, train
 from training import services
-from training.errors import StoreFails
+from training.errors import StoreFails, raise_if_store_fails
 from training.features import answers, embedding
 from training.features.embedding import Picture
 from training.learning.networks.trunk import sample_pictures
@@ -165,3 +166,9 @@ def test_pictures_of_a_store_that_fails_are_not_taken_for_unreadable(
     with pytest.raises(StoreFails):
         traits.ensure_traits(project=project, image_ids=[one.pk for one in images])
     assert not ImageTrait.objects.exists()
+
+
+def test_one_file_that_may_not_be_read_is_passed_over_but_a_disk_that_the_system_closed_is_not() -> None:
+    raise_if_store_fails(PermissionError(errno.EACCES, "Permission denied", "/data/media/a.jpg"))
+    with pytest.raises(StoreFails):
+        raise_if_store_fails(OSError(errno.EROFS, "Read-only file system", "/data/media/a.jpg"))
