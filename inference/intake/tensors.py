@@ -32,7 +32,8 @@ from labeling.text.words import clause
 MOST_PICTURES = 64
 MOST_SIDE = 4096
 MOST_AXES = 8
-SCALED = 3  # no further out are pixels that were made 0 to 1, -1 to 1 or standardised: as ours they are one black image
+SCALED = 3  # no further out are pixels that were made -1 to 1 or standardised: as ours they are one black image
+DARK = "All pixels lie between 0 and 1, where 255 is white: were they divided by 255? Send them as they were."
 OUTPUTS = ("probabilities", "labels")
 
 
@@ -152,11 +153,10 @@ def _pixels(flat: NDArray[np.float32], shape: list[int]) -> NDArray[np.uint8]:
         raise BadTensor(f"A side has at most {MOST_SIDE} pixels; got {shape}.")
     if not np.isfinite(flat).all():
         raise BadTensor("Pixels must be finite numbers from 0 to 255.")
-    if np.abs(flat).max() <= SCALED and (flat != np.rint(flat)).any():
-        told = (
-            "Pixels are 0 to 255; all of these lie between -%d and %d, as if they were scaled. Send them as they were."
+    if flat.min() < 0 and np.abs(flat).max() <= SCALED:
+        raise BadTensor(
+            "Pixels are 0 to 255; some of these are below 0, as if they were scaled. Send them as they were."
         )
-        raise BadTensor(told % (SCALED, SCALED))
     return np.clip(np.rint(flat), 0, 255).astype(np.uint8).reshape(shape)
 
 
@@ -218,7 +218,9 @@ def write(
         else:
             output["data"] = plain
         outputs.append({"name": name, **output})
-    header = {"model_name": model, "model_version": version, "outputs": outputs}
+    header: dict[str, Any] = {"model_name": model, "model_version": version, "outputs": outputs}
+    if request.pictures and all(not isinstance(one, bytes) and one.max() <= 1 for one in request.pictures):
+        header["parameters"] = {"warning": DARK}
     if request.id:
         header["id"] = request.id
     text = json.dumps(header, ensure_ascii=False).encode()

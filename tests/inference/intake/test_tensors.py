@@ -6,13 +6,13 @@ import base64
 import json
 import struct
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from inference.intake import tensors
 from inference.intake.tensors import BadTensor
@@ -76,13 +76,26 @@ def test_pixels_come_as_numbers_or_as_little_endian_floats() -> None:
     np.testing.assert_array_equal(tensors.read(head + pixels.tobytes(), len(head)).pictures[0], pixels[0])
 
 
-@pytest.mark.parametrize("scale", [lambda x: x / 255, lambda x: x / 127.5 - 1, lambda x: (x - 118) / 58])
+def body_of(pixels: NDArray[np.float32]) -> bytes:
+    tensor = {"name": "x", "shape": [1, 2, 2, 3], "datatype": "FP32", "data": pixels.tolist()}
+    return json.dumps({"inputs": [tensor]}).encode()
+
+
+@pytest.mark.parametrize("scale", [lambda x: x / 127.5 - 1, lambda x: (x - 118) / 58])
 def test_pixels_that_were_scaled_are_no_black_image(scale: Callable[[Any], Any]) -> None:
     pixels = np.arange(12, dtype=np.float32) * 23
-    for values, fits in ((pixels, True), (np.rint(pixels / 255), True), (scale(pixels), False)):
-        body = {"inputs": [{"name": "x", "shape": [1, 2, 2, 3], "datatype": "FP32", "data": values.tolist()}]}
-        with nullcontext() if fits else pytest.raises(BadTensor, match="Send them as they were"):
-            tensors.read(json.dumps(body).encode(), None)
+    tensors.read(body_of(pixels), None)
+    tensors.read(body_of(pixels - 5), None)  # a resize may go a little beyond
+    with pytest.raises(BadTensor, match="Send them as they were"):
+        tensors.read(body_of(scale(pixels)), None)
+
+
+def test_pixels_from_0_to_1_are_answered_with_a_warning() -> None:
+    pixels = np.arange(12, dtype=np.float32) * 23
+    for values, warned in ((pixels, False), (pixels / 255, True)):
+        asked = tensors.read(body_of(values), None)
+        body, _ = tensors.write(asked, model="m", version="1", probabilities=np.ones((1, 1)), categories=["a"])
+        assert ("divided by 255" in json.loads(body).get("parameters", {}).get("warning", "")) is warned
 
 
 def test_the_answer_has_the_outputs_that_were_asked_for_as_they_were_asked_for() -> None:
