@@ -41,6 +41,7 @@ let later = []; // addresses of images that will probably be next
 const gone = new Set(); // tasks that were answered or skipped on this page
 const ECHO = 350; // milliseconds within which a second click is still the same double click
 const BLINK = 200; // milliseconds that nobody sees an image and answers in
+const WORD = 300; // milliseconds that the next tasks wait for an answer to arrive
 const LONG = 1500; // milliseconds after which a wait is told
 let shownAt = 0;
 let refilling = null;
@@ -129,9 +130,12 @@ function pass(items) {
   if (!busy && answered.has(current.task) && !Object.keys(form.answers()).length) advance();
 }
 
+/* Behind the answer that was just given: what a rule says of it, a warning or a pause, comes with the next tasks. */
 function refillQuietly() {
   if (client.phase !== "working") return;
-  refilling ??= refill()
+  refilling ??= outbox
+    .sent(WORD)
+    .then(refill)
     .catch(() => {})
     .finally(() => {
       refilling = null;

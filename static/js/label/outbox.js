@@ -18,6 +18,7 @@ export class Outbox {
   #failures = 0;
   #denied = false;
   #timer = null;
+  #flushing = Promise.resolve();
   #latest = 0;
 
   /* `send(item)` resolves to a state: "done", "refused" (give up on it) or "retry", with `denied` where it is not let in;
@@ -90,9 +91,12 @@ export class Outbox {
     return item;
   }
 
-  async flush(now = false) {
+  flush(now = false) {
     if (now) clearTimeout(this.#timer);
-    if (this.#running || !this.items().length) return;
+    if (!this.#running && this.items().length) this.#flushing = this.#sendAll();
+  }
+
+  async #sendAll() {
     this.#running = true;
     try {
       for (let items = this.items(); items.length; items = this.items()) {
@@ -124,6 +128,11 @@ export class Outbox {
     this.#remove(item.id);
     if (outcome.state === "refused") this.#onRefused(item, outcome.message);
     return true;
+  }
+
+  /* Resolves when what is on its way has arrived or was lost, or after `limit` milliseconds. */
+  sent(limit) {
+    return Promise.race([this.#flushing, new Promise((resolve) => setTimeout(resolve, limit))]);
   }
 
   /* Resolves when all is sent, or after `limit` milliseconds; true when all is sent. */
