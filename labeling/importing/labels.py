@@ -175,7 +175,9 @@ def _count_unasked(control: str, report: Report) -> None:
 def _answered(known: Known, image: Image, asked: dict[str, Asked], arguments: dict[str, Any]) -> tuple[Asked, Any]:
     """The question that is meant, and what the file answers to it, which may be NOTHING."""
     is_of_many = known.boxed or known.classed
-    key = known.control if known.control in asked else known.question or arguments.get("question", "")
+    # Boxes of another project's export name its question; they still fit the one that asks for boxes here.
+    named = known.question if known.question in asked or not known.boxed else ""
+    key = known.control if known.control in asked else named or arguments.get("question", "")
     question = _question(asked, key, ["boxes"] if known.boxed else [], is_of_many)
     answer = judgments.parse(question, _drawn(known, image) if question.kind == "boxes" else _classes(known))
     if is_of_many and question.kind != "boxes":

@@ -366,3 +366,13 @@ def test_the_label_of_a_picture_that_did_not_come_is_not_given_to_another_of_its
     job = bring_labels(project, packed(entries), form)
     assert [row["code"] for row in job.errors] == ["ambiguous_image"]
     assert Gold.objects.get().answers == {"category": "cat"}
+
+
+def test_boxes_of_another_project_s_export_answer_the_one_question_of_boxes_whatever_theirs_was_called(
+    make_project: Callable[..., Project], bring_labels: Import
+) -> None:
+    project = make_project(images=0, questions=[{"key": "boxes", "kind": "boxes", "prompt": "Where?"}])
+    services.add_images(project=project, images={"1.png": picture(1)})
+    document = {"info": {"question": "box"}, **json.loads(coco((40, 30)))}
+    assert bring_labels(project, json.dumps(document).encode(), "coco").errors == []
+    assert Gold.objects.get().answers == {"boxes": [{"category": "cat", "box": [30, 2, 8, 4]}]}
