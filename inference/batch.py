@@ -122,7 +122,7 @@ def _answers(images: Sequence[Image], question: Question, said: Sequence[Row]) -
     """
     # By the keys of tasks alone: with the project, all its labels may be read for each of these few images anew.
     tasks = dict(Task.objects.filter(image__in=[image.pk for image in images]).values_list("pk", "image_id"))
-    final = Consensus.objects.filter(task__in=list(tasks), question=question, is_final=True)
+    final = Consensus.objects.filter(task__in=list(tasks), question=question, is_final=True).asked(question.project)
     rows = final.exclude(method="model").order_by("task_id").values_list("task_id", "answer", "confidence")
     labels = {tasks[pk]: (category_of(answer), sure, CROWD) for pk, answer, sure in rows if answer is not None}
     of_model = {row["id"]: row for row in said}

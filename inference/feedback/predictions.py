@@ -14,7 +14,7 @@ from inference.engine.routing import VersionRef
 from inference.feedback.scoring import Choice, Scores, score
 from inference.models import Deployment, Prediction, Reason
 from inference.monitoring.reference import Reference
-from labeling.models import Project, Task
+from labeling.models import Consensus, Project, Task
 from training.models import ModelVersion
 
 REASONS = (Reason.UNCERTAIN, Reason.NOVEL, Reason.RANDOM)  # by the numbers of inference.feedback.scoring
@@ -103,17 +103,22 @@ def judge(project_id: int) -> int:
     versions = list(ModelVersion.objects.of_primary_question().filter(project=project).values_list("pk", flat=True))
     started = timezone.now()
     since = Deployment.objects.filter(pk=project_id).values_list("judged_at", flat=True).first()
+    asked, values = "", ()
+    if question.show_if is not None:  # where other labels rule it out, the image has no label
+        rows = Consensus.objects.filter(question=question).asked(project)
+        asked, values = rows.values("pk").query.sql_with_params()
+        asked = f"AND c.id IN ({asked})"
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             UPDATE inference_prediction p
             SET is_correct = (p.category = said.category), judged_at = COALESCE(p.judged_at, now())
             FROM (
                 SELECT t.image_id, t.retired_at, t.is_gold,
-                       CASE c.answer WHEN 'true' THEN 'yes' WHEN 'false' THEN 'no' ELSE c.answer #>> '{}' END
+                       CASE c.answer WHEN 'true' THEN 'yes' WHEN 'false' THEN 'no' ELSE c.answer #>> '{{}}' END
                            AS category
                 FROM labeling_consensus c JOIN labeling_task t ON t.id = c.task_id
-                WHERE c.project_id = %s AND c.question_id = %s AND c.is_final
+                WHERE c.project_id = %s AND c.question_id = %s AND c.is_final {asked}
                   AND c.method <> 'model' AND (%s::timestamptz IS NULL OR c.updated_at > %s::timestamptz)
             ) said
             WHERE p.image_id = said.image_id AND p.version_id = ANY(%s)
@@ -121,7 +126,7 @@ def judge(project_id: int) -> int:
               AND p.created_at <= COALESCE(said.retired_at, now()) AND said.category <> 'cant_tell'
               AND (p.is_correct IS NOT NULL OR NOT said.is_gold)
             """,
-            [project_id, question.pk, since, since - timedelta(seconds=30) if since else None, versions],
+            [project_id, question.pk, *values, since, since - timedelta(seconds=30) if since else None, versions],
         )
         count = cursor.rowcount
     Deployment.objects.filter(pk=project_id).update(judged_at=started)

@@ -55,7 +55,10 @@ class LabelFilter(FilterSet):
 
 
 class LabelListView(ProjectView):
-    """Consensus rows. ``?method=majority`` (or another aggregator) shows what that one would say."""
+    """Consensus rows. ``?method=majority`` (or another aggregator) shows what that one would say.
+
+    A question that the image's labels of others rule out by its ``show_if`` was not asked, and has no label.
+    """
 
     rights = {"GET": "review"}
 

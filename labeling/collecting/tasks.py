@@ -34,6 +34,7 @@ def wanted_at(project: Project, stage: str) -> int:
 def disputed(project: Project) -> QuerySet[Task]:
     """Tasks that ended at their maximum without a sure answer, which wait for a reviewer."""
     unsure = Consensus.objects.filter(project=project, decided_by=None, confidence__lt=project.confidence)
+    unsure = unsure.asked(project)
     return Task.objects.filter(
         project=project,
         state=Task.State.RETIRED,
@@ -52,7 +53,7 @@ def differing(question: Question) -> QuerySet[Task]:
     closed, for a known answer to one would end asking the others.
     """
     rows = Consensus.objects.filter(project=question.project_id, question=question, decided_by=None)
-    found = rows.differing_from_majority().values("task_id")
+    found = rows.asked(question.project).differing_from_majority().values("task_id")
     queue = Task.objects.filter(project=question.project_id, is_gold=False, pk__in=found)
     is_one = not question.project.in_stages and question.project.questions.count() == 1
     return queue if is_one else queue.filter(state=Task.State.RETIRED)

@@ -185,10 +185,11 @@ def _finish(task: Task, boxes: list[Box]) -> None:
 def labels_of(project: Project) -> ConsensusQuerySet:
     """The rows that say something of an image; of several on one question the last stage's is the image's.
 
-    In the three stages a box is a candidate until all boxes of its image are known, and the tasks of gold, which show
-    boxes that were spoiled on purpose, say nothing of the image.
+    What other labels rule out was in the end not asked, and says nothing. In the three stages a box is a candidate
+    until all boxes of its image are known, and the tasks of gold, which show boxes that were spoiled on purpose, say
+    nothing of the image.
     """
-    rows = Consensus.objects.filter(project=project)
+    rows = Consensus.objects.filter(project=project).asked(project)
     if not project.in_stages:
         return rows
     candidates = Q(task__stage__startswith="draw:") & ~Q(method__in=[METHOD, marking.GOLD_METHOD])

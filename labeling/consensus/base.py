@@ -63,6 +63,14 @@ class Judgments:
     def of(self, key: str) -> Column:
         return self._columns.get(key) or Column()
 
+    def drop(self, key: str, tasks: Set[int]) -> None:
+        """Without what was said of these tasks at this question."""
+        kept = Column()
+        for task, worker, answer in self.of(key):
+            if task not in tasks:
+                kept.add(task, worker, answer)
+        self._columns[key] = kept
+
 
 @dataclass(frozen=True)
 class QuestionFit:

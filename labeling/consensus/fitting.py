@@ -22,9 +22,11 @@ from labeling.aggregation.combine import Combined
 from labeling.collecting import box_golds, suggestions, tasks, workflow
 from labeling.consensus.base import Judgments, QuestionFit
 from labeling.consensus.question_fit import fit_question
+from labeling.consensus.ruled_out import Labels
 from labeling.models import Consensus, Departure, Gold, Job, Judgment, Membership, Project, Question, Task, WorkerSkill
+from labeling.questions import conditions
 from labeling.resilience.heartbeat import beating, silent
-from labeling.surveys import conditions, survey
+from labeling.surveys import survey
 from labeling.surveys.survey import Asked, Survey
 from labeling.text.words import gettext as _
 
@@ -157,12 +159,17 @@ def fit_all(
     weights = weights_of(project)
     if not beside:
         weights = {worker: weight for worker, weight in weights.items() if not weight}
-    fits = {}
+    fits: dict[int, QuestionFit] = {}
+    labels = Labels(project, asked, judgments, golds) if beside else None
     for question in asked.questions:
+        if labels is not None:
+            labels.leave_out(question)
         known = {task: answers[question.key] for task, answers in golds.items() if question.key in answers}
         found = fit_question(question, judgments, known, weights, method, beside=beside, hidden=hidden, checks=checks)
         if found is not None:
             fits[question.id] = found
+            if labels is not None:
+                labels.add(question, found)
             if beside and found.stored.get("figures"):
                 found.stored["figures"]["anchoring"] = _anchoring(project, question.key, judgments)
     return fits

@@ -16,6 +16,7 @@ def of_task(task: Task) -> dict[str, Any]:
     records = {row.user_id: row for row in Membership.objects.filter(**of_workers)}
     left = dict(Departure.objects.filter(**of_workers).values_list("user_id", "weight"))
     gold = Gold.objects.filter(task=task).first()
+    labels = Consensus.objects.filter(task=task).asked(task.project)
     return {
         "task": task.pk,
         "image": {"id": task.image_id, "name": task.image.name, "sha256": task.image.sha256},
@@ -24,7 +25,7 @@ def of_task(task: Task) -> dict[str, Any]:
         "retired_because": task.retired_because,
         "retired_at": task.retired_at,
         "gold": {"answers": gold.answers, "use": gold.use, "source": gold.source} if gold else None,
-        "labels": [_label(row) for row in Consensus.objects.filter(task=task).select_related("question", "decided_by")],
+        "labels": [_label(row) for row in labels.select_related("question", "decided_by")],
         "judgments": [_judgment(row, records.get(row.worker_id), left, task.stage) for row in judgments],
         "rules": [_event(row) for row in _events(records)],
         "decisions": [_entry(row) for row in _entries(task)],

@@ -23,7 +23,8 @@ from labeling.consensus import stopping
 from labeling.consensus.base import scaled, unpacked
 from labeling.consensus.stopping import TaskState
 from labeling.models import Consensus, Gold, Project, Question, Task
-from labeling.surveys import conditions, survey
+from labeling.questions import conditions
+from labeling.surveys import survey
 from labeling.surveys.survey import Asked, Survey
 
 Row = tuple[int, Mapping[str, Any], float]  # worker, answers, weight

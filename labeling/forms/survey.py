@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling import audit
 from labeling.questions import KINDS
-from labeling.surveys.conditions import TESTS
+from labeling.questions.conditions import TESTS
 from labeling.text import bodies
 
 KIND_NAMES = {

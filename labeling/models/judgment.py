@@ -12,6 +12,7 @@ from django.db.models.lookups import GreaterThan
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from labeling.models.asked import ruled_out
 from labeling.models.project import Project
 from labeling.questions.kind import CANT_TELL
 
@@ -66,6 +67,13 @@ def _of_majority(*path: Any) -> Coalesce:
 
 
 class ConsensusQuerySet(models.QuerySet["Consensus"]):
+    def asked(self, project: Project) -> ConsensusQuerySet:
+        """Without those of this project that its labels of other questions rule out: whose image is labeled a cat has
+        no label of a dog's collar, whatever those have said who took it for a dog.
+        """
+        out = ruled_out(self, list(project.questions.only("key", "show_if")))
+        return self if out is None else self.exclude(out)
+
     def differing_from_majority(self, differing: bool = True) -> ConsensusQuerySet:
         """Where another label has more of the votes than the row's own, or all other rows.
 
@@ -84,7 +92,7 @@ class ConsensusQuerySet(models.QuerySet["Consensus"]):
 
         What a model labeled is left out: a classifier that learns its own answers drifts onto its belief.
         """
-        final = self.filter(project=project, question=project.primary_question(), is_final=True)
+        final = self.filter(project=project, question=project.primary_question(), is_final=True).asked(project)
         return final.exclude(answer=CANT_TELL).exclude(method="model")
 
 

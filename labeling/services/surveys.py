@@ -12,10 +12,10 @@ from django.db.models import RestrictedError
 from labeling import audit
 from labeling.errors import CrowdtuneError
 from labeling.models import Category, CategoryExample, Project, Question, SurveyVersion
-from labeling.questions import CANT_TELL, KINDS, BadAnswer
+from labeling.questions import CANT_TELL, KINDS, BadAnswer, conditions
 from labeling.resilience import races
 from labeling.services.wordings import bad_survey, stored_wordings, wordings_after
-from labeling.surveys import conditions, survey, written
+from labeling.surveys import survey, written
 from labeling.surveys.differences import differences
 from labeling.surveys.starters import BOX_QUESTIONS, DEFAULT_QUESTIONS
 from labeling.text.spellings import is_storable

@@ -21,10 +21,10 @@ from typing import Any
 
 from labeling.errors import CrowdtuneError
 from labeling.models import Project, SurveyVersion
-from labeling.questions import CANT_TELL, KINDS, BadAnswer
+from labeling.questions import CANT_TELL, KINDS, BadAnswer, conditions
 from labeling.questions.kind import is_number
 from labeling.questions.text import KnownText
-from labeling.surveys import conditions, translations
+from labeling.surveys import translations
 from labeling.surveys.translations import AS_WRITTEN, Wording
 from labeling.text.spellings import folded
 from labeling.text.words import gettext as _

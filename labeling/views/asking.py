@@ -10,8 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from labeling.questions import CANT_TELL
-from labeling.surveys import conditions
+from labeling.questions import CANT_TELL, conditions
 from labeling.surveys.survey import MANY_CHOICES, Asked
 from labeling.surveys.translations import said_by_pages
 

@@ -211,4 +211,5 @@ def _unsure_beside(project: Project, found: list[Consensus]) -> dict[int, Consen
         and row.task.judgment_count >= max(project.judgments_min, row.task.asked_for)
     ]
     others = Consensus.objects.filter(task__in=enough, question__required=True, confidence__lt=project.confidence)
+    others = others.asked(project)
     return {row.task_id: row for row in others.select_related("question").order_by("-confidence")} if enough else {}

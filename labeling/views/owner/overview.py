@@ -284,7 +284,7 @@ def _answers(project: Project, question: Question | None, names: dict[str, str])
     title = _("Labels so far")
     if question is None or question.kind not in CHOSEN:
         return charts.bars([], title=title)
-    labels = Consensus.objects.filter(project=project, question=question)
+    labels = Consensus.objects.filter(project=project, question=question).asked(project)
     counts = list(labels.values_list("answer").annotate(n=Count("id")).order_by("-n"))
     told = ""
     if len(counts) > ANSWERS_SHOWN:

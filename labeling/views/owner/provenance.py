@@ -42,6 +42,7 @@ class Verdict:
     sides: list[Side]
     method: str = ""
     golds: list[Side] = field(default_factory=list)
+    is_ruled_out: bool = False
 
     @property
     def show_if(self) -> str:
@@ -83,7 +84,9 @@ def story(project: Project, image: Image) -> list[Story]:
     questions = list(project.questions.order_by("position", "id"))
     names = {q.key: names_of(q) for q in questions}
     judgments = list(Judgment.objects.filter(task__in=tasks).select_related("worker").order_by("id"))
-    said = list(Consensus.objects.filter(task__in=tasks).select_related("decided_by"))
+    stored = Consensus.objects.filter(task__in=tasks)
+    asked_still = set(stored.asked(project).values_list("pk", flat=True))
+    said = list(stored.select_related("decided_by"))
     golds = {gold.task_id: gold for gold in Gold.objects.filter(task__in=tasks)}
     workers = {j.worker_id for j in judgments}
     members = {m.user_id: m for m in Membership.objects.filter(project=project, user__in=workers)}
@@ -97,13 +100,15 @@ def story(project: Project, image: Image) -> list[Story]:
         stage = task.stage.partition(":")[0]
         asked = [q for q in questions if q.stage == stage] or questions
         gold = golds.get(task.pk)
-        drawing, groups = _drawing(image, task, asked, mine, [c for c in said if c.task_id == task.pk])
+        drawing, groups = _drawing(
+            image, task, asked, mine, [c for c in said if c.task_id == task.pk and c.pk in asked_still]
+        )
         found.append(
             Story(
                 task=task,
                 gold=gold,
                 gold_answers=in_order(gold.answers, asked, names) if gold else [],
-                verdicts=[_verdict(q, mine, said, task, names[q.key]) for q in asked],
+                verdicts=[_verdict(q, mine, said, task, names[q.key], asked_still) for q in asked],
                 judgments=[(j, in_order(j.answers, asked, names), members.get(j.worker_id)) for j in mine],
                 others=[a for a in others if a.task_id == task.pk],
                 acts=[_act(entry, asked, names) for entry in entries if entry.changes["task"] == task.pk],
@@ -151,7 +156,12 @@ def in_order(answers: dict[str, Any], asked: list[Question], names: dict[str, di
 
 
 def _verdict(
-    question: Question, judgments: list[Judgment], said: list[Consensus], task: Task, names: dict[str, str]
+    question: Question,
+    judgments: list[Judgment],
+    said: list[Consensus],
+    task: Task,
+    names: dict[str, str],
+    asked_still: set[int],
 ) -> Verdict:
     consensus = next((c for c in said if c.task_id == task.pk and c.question_id == question.pk), None)
     live = [j for j in judgments if j.withdrawn_at is None]
@@ -164,6 +174,7 @@ def _verdict(
         posterior=[(say(key, names), share) for key, share in posterior],
         sides=given,
         method=say_method(consensus) if consensus else "",
+        is_ruled_out=consensus is not None and consensus.pk not in asked_still,
         golds=_golds(
             [side for side in given if is_taken(question, side.answer, names)],
             [Side(answer, text, [], 0.0, False) for answer, text in offered(question, names)],

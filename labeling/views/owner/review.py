@@ -71,7 +71,11 @@ def _decided(task: Task | None, user: Any) -> list[tuple[str, str]]:
     """What this person has decided of a task by question, as JSON: it may become gold."""
     if task is None or task.stage != "label":
         return []
-    rows = Consensus.objects.filter(task=task, decided_by=user).order_by("question__position", "question_id")
+    rows = (
+        Consensus.objects.filter(task=task, decided_by=user)
+        .asked(task.project)
+        .order_by("question__position", "question_id")
+    )
     return [(key, json.dumps(answer)) for key, answer in rows.values_list("question__key", "answer")]
 
 

@@ -56,7 +56,8 @@ def tasks(request: HttpRequest, slug: str) -> HttpResponse:
     page = keyset.page(request, rows, order=data.get("order") or "-id")
     question = main_question(project)
     names = names_of(question)
-    said = {c.task_id: c for c in Consensus.objects.filter(task__in=page.rows, question=question)}
+    labels = Consensus.objects.filter(task__in=page.rows, question=question).asked(project)
+    said = {consensus.task_id: consensus for consensus in labels}
     context.update(
         page=page,
         rows=[row_of(task, said.get(task.pk), names) for task in page.rows],

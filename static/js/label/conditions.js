@@ -1,4 +1,4 @@
-/* `show_if` in the browser: the same rules as labeling/surveys/conditions.py, which decides on the server. */
+/* `show_if` in the browser: the same rules as labeling/questions/conditions.py, which decides on the server. */
 export function holds(condition, answers) {
   if (!condition) return true;
   if ("all" in condition) return condition.all.every((part) => holds(part, answers));

@@ -7,8 +7,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from inference.feedback import backlog, predictions
-from inference.models import Prediction
-from labeling.models import Consensus
+from inference.models import Deployment, Prediction
+from labeling.models import Consensus, Question
 from labeling.services import decide_task, label_by_model, set_gold
 
 
@@ -81,3 +81,16 @@ def test_what_is_left_of_an_image_deleted_while_it_was_scored_is_swept_away(proj
     backlog.score_pool(project.pk)
     assert Prediction.objects.filter(version=champion).count() == 5
     assert not Prediction.objects.filter(image_id=999_999).exists()
+
+
+def test_what_other_labels_rule_out_measures_no_version(project, champion, add_images, owner) -> None:
+    (image,) = add_images(range(1))
+    backlog.score_pool(project.pk)
+    task = decide_task(task=image.tasks.get(), answers={"label": "red"}, user=owner)
+    seen = Question.objects.create(project=project, key="seen", kind="yes_no", prompt="Anything?", position=9)
+    Question.objects.filter(project=project, key="label").update(show_if={"question": "seen", "equals": True})
+    Consensus.objects.create(project=project, task=task, question=seen, answer=False, confidence=1, is_final=True)
+    assert predictions.judge(project.pk) == 0
+    Consensus.objects.filter(question=seen).update(answer=True)
+    Deployment.objects.update(judged_at=None)
+    assert predictions.judge(project.pk) == 1

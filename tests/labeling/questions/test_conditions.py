@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from labeling.questions import BadAnswer
-from labeling.surveys import conditions
+from labeling.questions import BadAnswer, conditions
 
 
 def nested(depth: int) -> Any:

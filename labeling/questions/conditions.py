@@ -7,7 +7,7 @@ A condition is one of ``{"question": key, "equals": value}``, ``{"question": key
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from labeling.questions.kind import BadAnswer, is_number
@@ -107,15 +107,26 @@ class Conditional(Protocol):
 Question = TypeVar("Question", bound=Conditional)
 
 
-def shown(questions: Iterable[Question], answers: Mapping[str, Any]) -> list[Question]:
-    """The questions, in their order, that are asked of who answers so: one that is hidden opens no other.
+def rules_out(condition: Mapping[str, Any] | None, said: Mapping[str, Any], told: Container[str]) -> bool:
+    """Whether labels speak against the condition: they do not where none of what it looks at has one.
 
-    Of labels as of answers: where people disagree about an animal, some have told the collar of what is labeled a cat.
+    Args:
+        said: Question -> label, of those that are asked themselves.
+        told: All questions that have a label, also one that is ruled out.
+    """
+    return not holds(condition, said) and any(key in told for key, _test, _value in compared(condition))
+
+
+def shown(questions: Iterable[Question], answers: Mapping[str, Any]) -> list[Question]:
+    """The questions, in their order, that labels of a task rule out none of: one that is hidden opens no other.
+
+    Where people disagree about an animal, some have told the collar of what is labeled a cat. The same of all labels of
+    a project, as SQL, is ``Consensus.objects.asked``.
     """
     found: list[Question] = []
     said: dict[str, Any] = {}
     for question in questions:
-        if holds(question.show_if, said):
+        if not rules_out(question.show_if, said, answers):
             found.append(question)
             if question.key in answers:
                 said[question.key] = answers[question.key]
