@@ -21,6 +21,7 @@ project_pages: list[URLPattern | URLResolver] = [
     path("training/compare/<uuid:job_id>/use/", bakeoff.use, name="project-bake-off-use"),
     path("training/compare/<uuid:job_id>/cancel/", bakeoff.cancel, name="project-bake-off-cancel"),
     path("training/insights/", insights.insights, name="project-insights"),
+    path("training/insights/decide/", insights.decide, name="project-insights-decide"),
     path("training/insights/send/", insights.send, name="project-insights-send"),
     path(
         "training/insights/<int:number>/<int:image_id>/<slug:name>.png",

@@ -33,6 +33,7 @@ OF_LABELS = {".json", ".jsonl", ".ndjson", ".xml", ".csv", ".txt", ".yaml", ".ym
 BATCH = 24
 BATCH_BYTES = 48 * 2**20
 THREADS = 2
+MOST_SAME = 100  # files whose images were there already: so many are told by name, of all it is told how many
 # What this process does, with their ids, once somebody has imported images that the project had already: other rooms
 # keep images for a while only, unless somebody wants them.
 IMPORTED_AGAIN: list[Callable[[Sequence[int]], None]] = []
@@ -179,11 +180,12 @@ def _write(
     said: Said,
 ) -> None:
     good: dict[str, Image] = {}
+    same: list[tuple[str, str]] = []  # files that are images which another file brought in, by their hash
     for one in ready:
         if one.error is not None:
             report.error(one.item.where or one.item.name, one.error.code, one.error.message)
         elif one.image is not None and one.image.sha256 in good:
-            counts["duplicates"] += 1
+            same.append((one.item.name, one.image.sha256))
         elif one.image is not None:
             good[one.image.sha256] = one.image
     there = list(Image.objects.filter(project=project, sha256__in=list(good)).values_list("pk", flat=True))
@@ -193,7 +195,10 @@ def _write(
         tasks.hold(images=there, project_id=project.pk)
     new = add_rows(project, list(good.values()))
     counts["imported"] += len(new)
-    counts["duplicates"] += len(good) - len(new)
+    added = {image.sha256 for image in new}
+    same += [(image.name, sha256) for sha256, image in good.items() if sha256 not in added]
+    counts["duplicates"] += len(same)
+    _name_same(project, same, report)
     if there:
         for tell in IMPORTED_AGAIN:
             tell(there)
@@ -206,6 +211,16 @@ def _write(
     if "manifest" in arguments:
         told = [(one.item, one.image.sha256) for one in ready if one.image is not None]
         counts["labels"] += _write_told(project, told, arguments, report, said)
+
+
+def _name_same(project: Project, same: list[tuple[str, str]], report: Report) -> None:
+    """Tell of the first of these files, by name, which image each is: it was there already."""
+    told = report.result.get("same", [])
+    if shown := same[: max(MOST_SAME - len(told), 0)]:
+        rows = Image.objects.filter(project=project, sha256__in=[sha256 for _name, sha256 in shown])
+        there = {row.sha256: row for row in rows.only("pk", "sha256", "name")}
+        found = [(name, there[sha256]) for name, sha256 in shown if sha256 in there]
+        report.result["same"] = [*told, *({"file": name, "image": row.pk, "name": row.name} for name, row in found)]
 
 
 def _write_told(

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from labeling import audit
 from labeling.collecting import changing, marking, tasks
 from labeling.errors import CrowdtuneError
-from labeling.models import Project, Task
+from labeling.models import Consensus, Project, Task
 from labeling.services.review import decide_task, reopen_task
+from labeling.surveys import survey
 from labeling.text.words import gettext as _
 
 
@@ -31,8 +33,8 @@ def change_images(
     """Change the first task of each chosen image; what refuses the change stays as it is and keeps no other from it.
 
     Args:
-        change: ``decide`` (by a person, for good), ``gold`` (known, beside what is known of other questions),
-            ``ask_more`` (of a finished task, one judgment) or ``sooner`` (of an open one).
+        change: ``decide`` (by a person, for good, with what is sure of other questions), ``gold`` (known, beside what
+            is known of other questions), ``ask_more`` (of a finished task, one judgment), ``sooner`` (of an open one).
         answers: By question, of the first two.
 
     Raises:
@@ -57,7 +59,19 @@ def _one_by_one(change: Callable[[Task], Any], chosen: Sequence[Task]) -> Change
 
 
 def _decide(project: Project, chosen: Sequence[Task], user: Any, answers: dict[str, Any]) -> Changed:
-    return _one_by_one(lambda task: decide_task(task=task, answers=answers, user=user), chosen)
+    sure = _sure_labels(project, chosen)
+    return _one_by_one(lambda task: decide_task(task=task, answers={**sure[task.pk], **answers}, user=user), chosen)
+
+
+def _sure_labels(project: Project, chosen: Sequence[Task]) -> dict[int, dict[str, Any]]:
+    """Task -> what must be answered beside what a person says of many, where that is sure or decided: as in Review."""
+    rows = Consensus.objects.filter(task__in=[task.pk for task in chosen], question__required=True).asked(project)
+    rows = rows.filter(Q(confidence__gte=project.confidence) | Q(decided_by__isnull=False))
+    told: dict[int, dict[str, Any]] = {task.pk: {} for task in chosen}
+    for task_id, key, answer in rows.values_list("task_id", "question__key", "answer"):
+        told[task_id][key] = answer
+    asked = survey.current(project)
+    return {task_id: asked.counted(labels) for task_id, labels in told.items()}
 
 
 def _ask_more(project: Project, chosen: Sequence[Task], user: Any, answers: dict[str, Any]) -> Changed:

@@ -112,6 +112,29 @@ def test_a_suspect_is_sent_back_once(version: ModelVersion, project: Project) ->
         services.send_back(version=version, suspect_ids=[], user=project.owner)
 
 
+def test_an_owner_decides_what_is_doubted_and_the_next_one_comes(
+    version: ModelVersion, project: Project, client: Client
+) -> None:
+    version.suspects.all().delete()
+    tasks = list(Task.objects.filter(project=project, consensus__answer="circle").order_by("id")[:3])
+    kept, taken, later = (suspect(version, task) for task in tasks)
+    client.force_login(project.owner)
+    address = "/projects/shapes/training/insights/"
+
+    def press(row: Suspect, take: str) -> str:
+        form = {"version": version.number, "suspect": row.pk, "take": take, "at": 0}
+        return client.post(f"{address}decide/", form, follow=True).content.decode()
+
+    assert f'name="suspect" value="{kept.pk}"' in client.get(address).content.decode()
+    assert f'name="suspect" value="{taken.pk}"' in press(kept, "label")
+    page = press(taken, "model")
+    assert f'name="suspect" value="{later.pk}"' in page
+    assert page.count('name="suspects"') == 1
+    labels = Consensus.objects.filter(task__in=tasks).order_by("task_id").values_list("answer", "decided_by")
+    assert list(labels) == [("circle", project.owner_id), ("square", project.owner_id), ("circle", None)]
+    assert "not doubted any more" in press(Suspect(pk=later.pk + 1), "model")
+
+
 def test_gold_that_looks_wrong_is_for_the_owner_to_correct(
     version: ModelVersion, project: Project, client: Client
 ) -> None:

@@ -6,7 +6,7 @@ from training.runs.due import Decision, check_due, recent_decision
 from training.services.bakeoffs import start_bake_off, use_candidate
 from training.services.policies import copy_policy, report_drift, set_policy
 from training.services.requests import cancel_run, cancel_runs, request_run
-from training.services.suspects import send_back
+from training.services.suspects import decide_suspect, send_back
 from training.services.versions import answers_gone, challenge, promote, rollback, withdraw_challenger
 from training.snapshots.freezing import freeze_snapshot
 
@@ -18,6 +18,7 @@ __all__ = [
     "challenge",
     "check_due",
     "copy_policy",
+    "decide_suspect",
     "freeze_snapshot",
     "promote",
     "recent_decision",

@@ -1,4 +1,4 @@
-"""Send labels that a version doubts back to the crowd."""
+"""Labels that a version doubts: back to the crowd with them, or decided by a person."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from labeling import services as labeling
+from labeling.aggregation.combine import answer_of
 from labeling.errors import CrowdtuneError
 from labeling.models import Task
 from labeling.models.task import ASKED_BACK
@@ -52,3 +53,21 @@ def _reopened(task: Task, user: Any) -> bool:
     except CrowdtuneError:
         return False
     return True
+
+
+def decide_suspect(*, version: ModelVersion, suspect_id: int, keeps: bool, user: Any) -> None:
+    """Decide, for good, that a doubted label is right (``keeps``), or what the model says instead.
+
+    Raises:
+        NothingToDo: It is none of the version's, or cannot be decided, and why.
+    """
+    suspect = version.suspects.filter(pk=suspect_id).first()
+    if suspect is None:
+        raise NothingToDo(_("This label is not doubted any more: look at the next one."))
+    question = version.run.snapshot.question
+    answers = {question.key: answer_of(suspect.label if keeps else suspect.predicted, question.kind)}
+    done = labeling.change_images(
+        project=version.project, ids=[suspect.image_id], user=user, change="decide", answers=answers
+    )
+    if not done.count:
+        raise NothingToDo(done.why or _("This label is not doubted any more: look at the next one."))

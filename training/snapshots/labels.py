@@ -139,12 +139,17 @@ def new_since(*, project: Project, question: Question, snapshot: Snapshot | None
 
 
 def uncorrected(version: ModelVersion) -> QuerySet[Suspect]:
-    """The labels that the version doubts and that their images have still: nobody has corrected it since."""
+    """The labels that the version doubts and that their images have still: since any version doubted it, nobody has
+    corrected it, nor decided that it is right.
+    """
     question, image = version.run.snapshot.question, OuterRef("image")
     said = Consensus.objects.filter(task__image=image, question=question, is_final=True)
     said = said.exclude(task__gold__answers__has_key=question.key)  # which counts before what people said
     gold = Gold.objects.filter(task__image=image, answers__has_key=question.key)
-    stand = version.suspects.all()
+    doubted = Suspect.objects.filter(image=image, label=OuterRef("label"), version__project=version.project_id)
+    since = Subquery(doubted.order_by("version__created_at").values("version__created_at")[:1])
+    kept = said.filter(decided_by__isnull=False, updated_at__gt=OuterRef("since"))
+    stand = version.suspects.annotate(since=since).filter(~Exists(kept))
     for rows in (said, gold.annotate(answer=KeyTransform(question.key, "answers"))):
         stand = stand.filter(
             ~Exists(rows.annotate(category=class_of_answer(question)).exclude(category=OuterRef("label")))

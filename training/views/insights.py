@@ -44,7 +44,13 @@ def insights(request: HttpRequest, slug: str) -> HttpResponse:
         rows = labels.uncorrected(version).select_related("image").annotate(is_gold=gold)
         suspects = list(rows[:SUSPECTS_SHOWN])
         image = _image(project, version, request.GET.get("image", ""))
+        decidable = [suspect for suspect in suspects if not suspect.is_gold]
+        at = whole(request.GET.get("at")) % len(decidable) if decidable else 0
         context.update(
+            doubt=_tile(decidable[at].image, names, decidable[at]) if decidable else None,
+            doubt_url=storage.image_url(decidable[at].image) if decidable else "",
+            at=at,
+            has_next=len(decidable) > 1,
             suspects=[_tile(suspect.image, names, suspect) for suspect in suspects],
             can_send=any(not suspect.is_gold and suspect.sent_at is None for suspect in suspects),
             image=image,
@@ -62,6 +68,23 @@ def insights(request: HttpRequest, slug: str) -> HttpResponse:
             ],
         )
     return render(request, "training/insights.html", context)
+
+
+@login_required
+@require_POST
+def decide(request: HttpRequest, slug: str) -> HttpResponse:
+    """Keep a doubted label or take the model's, and show the next one."""
+    project = load_project(request, slug, "manage")
+    version = _version(project, request.POST.get("version", ""))
+    at = whole(request.POST.get("at"))
+    if version is not None:
+        with refusals(request):
+            keeps = request.POST.get("take") == "label"
+            pk = whole(request.POST.get("suspect"))
+            services.decide_suspect(version=version, suspect_id=pk, keeps=keeps, user=request.user)
+            messages.success(request, _("Decided."))
+    shown = f"?version={version.number}&at={at}#suspects" if version else ""
+    return redirect(reverse("project-insights", args=[slug]) + shown)
 
 
 @login_required

@@ -60,6 +60,7 @@ class ImageFilter(forms.Form):
     q = forms.CharField(required=False)
     state = forms.ChoiceField(required=False, choices=[("", ""), *STATES.items()])
     answer = forms.CharField(required=False)
+    below = forms.FloatField(required=False, min_value=0, max_value=1)
 
 
 @login_required
@@ -77,7 +78,7 @@ def images(request: HttpRequest, slug: str) -> HttpResponse:
         states=STATES,
         answers=labels_of(question, names),
         chosen=chosen.cleaned_data,
-        is_filtered=any(chosen.cleaned_data.values()),
+        is_filtered=any(value not in ("", None) for value in chosen.cleaned_data.values()),
         said_of_many=said_of_many(project),
         form=AddImagesForm(),
         jobs=running_jobs(request.user, project, *JOBS),
@@ -92,10 +93,12 @@ def filtered(project: Project, question: Question | None, chosen: dict[str, Any]
         rows = rows.filter(name__icontains=chosen["q"])
     if chosen.get("state"):
         rows = rows.filter(pk__in=_in_state(project, chosen["state"]).values("image_id"))
-    if chosen.get("answer"):
-        said = Consensus.objects.none()
-        if question is not None:
-            said = Consensus.objects.filter(says(question, chosen["answer"]), project=project, question=question)
+    if chosen.get("answer") or chosen.get("below") is not None:
+        said = Consensus.objects.filter(project=project, question=question).asked(project)
+        if chosen.get("answer"):
+            said = said.filter(says(question, chosen["answer"])) if question else said.none()
+        if chosen.get("below") is not None:
+            said = said.filter(confidence__lt=chosen["below"])
         rows = rows.filter(pk__in=said.values("task__image_id"))
     return rows
 
@@ -119,7 +122,8 @@ def tiles(project: Project, rows: list[Image], question: Question | None, names:
     tasks: dict[int, Task] = {}
     for task in Task.objects.filter(image__in=rows).order_by("-id"):
         tasks[task.image_id] = task
-    said = {c.task_id: c for c in Consensus.objects.filter(task__in=tasks.values(), question=question)}
+    labels = Consensus.objects.filter(task__in=tasks.values(), question=question).asked(project)
+    said = {consensus.task_id: consensus for consensus in labels}
     waiting = set(disputed(project).filter(pk__in=[t.pk for t in tasks.values()]).values_list("pk", flat=True))
     found = []
     for image in rows:
@@ -229,7 +233,9 @@ def change_images(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug, "manage" if wish == "gold" else "review")
     ids = _chosen(request)
     with refusals(request):
-        answers = read_all(request.POST.get("answer") or "{}")
+        answers: dict[str, Any] = {}
+        for said in filter(None, request.POST.getlist("answer")):  # one of each question
+            answers |= read_all(said)
         done = services.change_images(project=project, ids=ids, user=request.user, change=wish, answers=answers)
         if done.count:
             told = ngettext("%d image is changed.", "%d images are changed.", done.count)

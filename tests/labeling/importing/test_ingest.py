@@ -16,6 +16,7 @@ import pytest
 from django.core.files.storage import filesystem
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image as Pillow
@@ -90,6 +91,22 @@ def test_the_same_bytes_twice_are_one_image(bring: Import, empty: Project) -> No
     assert (first.result["imported"], first.result["duplicates"]) == (2, 1)
     assert (again.result["imported"], again.result["duplicates"]) == (0, 1)
     assert Task.objects.filter(project=empty).count() == 2
+    told = [[(row["file"], row["name"]) for row in job.result["same"]] for job in (first, again)]
+    assert told == [[("b.png", "a.png")], [("d.png", "c.png")]]
+    assert again.result["same"][0]["image"] == Image.objects.get(name="c.png").pk
+
+
+def test_of_many_files_that_were_there_some_are_named(
+    bring: Import, empty: Project, monkeypatch: pytest.MonkeyPatch, client: Client
+) -> None:
+    monkeypatch.setattr(ingest, "MOST_SAME", 2)
+    job = bring(files=files(**{f"{name}__png": picture(1) for name in "abcde"}))
+    assert job.result["duplicates"] == 4
+    assert [row["file"] for row in job.result["same"]] == ["b.png", "c.png"]
+    client.force_login(empty.owner)
+    page = client.get(f"/projects/{empty.slug}/jobs/{job.pk}/").content.decode()
+    assert "The first 2 of 4." in page
+    assert "c.png" in page
 
 
 def test_a_photograph_is_turned_upright_and_loses_its_metadata(bring: Import, empty: Project) -> None:

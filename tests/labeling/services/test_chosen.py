@@ -47,6 +47,29 @@ def test_chosen_images_are_made_gold_at_once_beside_what_is_known_of_them(make_p
     assert (project.gold_count, project.retired_count) == (1, 2)
 
 
+def test_of_several_questions_what_is_sure_is_decided_with_the_one_that_is_named(
+    make_project: Callable[..., Project],
+) -> None:
+    collar = {"key": "collar", "kind": "yes_no", "prompt": "A collar?"}
+    project = make_project(images=3, questions=[{"key": "category", "kind": "single_choice"}, collar])
+    for place, sure in ((0, 0.99), (1, 0.6)):
+        task, question = Task.objects.get(image_id=chosen(project, place)[0]), project.questions.get(key="collar")
+        Consensus.objects.create(task=task, project=project, question=question, answer=True, confidence=sure)
+
+    def decide(**answers: Any) -> Changed:
+        ids = chosen(project, 0, 1, 2)
+        return services.change_images(project=project, ids=ids, user=project.owner, change="decide", answers=answers)
+
+    done = decide(category="cat")
+    assert (done.count, done.left) == (1, 2)
+    assert "A collar?" in done.why
+    decided = Consensus.objects.exclude(decided_by=None).order_by("question__position")
+    assert list(decided.values_list("task__image_id", "answer")) == [
+        (chosen(project, 0)[0], said) for said in ("cat", True)
+    ]
+    assert decide(category="dog", collar=False) == Changed(3, 0)
+
+
 def test_chosen_images_are_asked_again_or_sooner_as_they_are_finished_or_open(
     make_project: Callable[..., Project],
 ) -> None:

@@ -37,12 +37,19 @@ def test_images_are_found_by_name_state_and_label(make_project: Callable[..., Pr
         ("?state=gold", {"0002.png"}),
         ("?state=retired&answer=cat", {"0000.png", "0001.png"}),
         ("?answer=dog", {"0002.png"}),
+        ("?answer=dog&below=0.2", set()),
+        ("?below=1", {"0000.png", "0001.png"}),
         ("?state=new", set()),
         ("?state=nonsense&before=nonsense", {"0000.png", "0001.png", "0002.png"}),
     )
     for query, names in cases:
         page = text(owning.get(f"/projects/{project.slug}/images/{query}"))
         assert {name for name in ("0000.png", "0001.png", "0002.png") if f'alt="{name}"' in page} == names, query
+    ended = Task.objects.get(image__name="0000.png")
+    Consensus.objects.filter(task=ended).update(confidence=0.5)  # as a later fit may find
+    page = text(owning.get(f"/projects/{project.slug}/images/{ended.image_id}/"))
+    assert "50.0\u202f%" in page
+    assert "Was sure enough" in page
 
 
 def test_a_label_tells_who_decided_it_who_made_it_gold_and_whose_answers_count_less(
@@ -182,6 +189,8 @@ def test_what_chosen_images_show_is_said_once_by_who_may(
     response = reviewing.post(address, {**form, "change": "decide", "shown": "q=0"}, follow=True)
     assert response.redirect_chain[0][0] == f"/projects/{project.slug}/images/?q=0"
     assert "2 images are changed." in text(response)
+    several = {**form, "answer": ['{"category": "cat"}', "", '{"there": true}'], "change": "decide"}
+    assert "no question &#x27;there&#x27;" in reviewing.post(address, several, follow=True).content.decode()
     assert reviewing.post(address, {**form, "change": "gold"}).status_code == 403
     assert "2 images are changed." in text(owning.post(address, {**form, "change": "gold"}, follow=True))
     told = text(owning.post(address, {**form, "change": "decide"}, follow=True))
