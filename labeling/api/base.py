@@ -35,6 +35,8 @@ from labeling.text.slips import slips
 
 CSRF = "csrfmiddlewaretoken"  # of a form that a browser sends
 MOST_UNKNOWN = 20  # that a refusal names
+# What lists of other platforms are put in order and walked with.
+OTHER_WALKS = {"limit", "offset", "order", "order_by", "ordering", "page", "per_page", "sort", "sort_by"}
 Row = TypeVar("Row", bound=Model)
 
 
@@ -119,19 +121,22 @@ class ProjectView(APIView):
 
 
 def _wishes(request: Request, fields: Collection[str], known: Collection[str]) -> dict[str, Any]:
-    """A refusal of each parameter that asks for some of the rows and would get all: a slip in the name of a filter, or
-    the name of a row's field which no filter has."""
+    """A refusal of each parameter that asks for some of the rows and would get all, or for another order or part of
+    them: a slip in the name of a filter, a row's field which no filter has, or what other lists are walked with."""
     told = _("This list has no such filter; it has %(known)s.") % {"known": ", ".join(known) or "–"}
-    none = {name: [told] for name in request.query_params if name in fields and name not in known}
-    return slips(request.query_params, [*known, "cursor", "page_size"]) | none
+    wishes = {name: [told] for name in request.query_params if name in {*fields, "search"}}
+    walked = _("Lists have one order and are walked by `next`, `previous` and `page_size`, the rows of a page.")
+    wishes |= {name: [walked] for name in request.query_params if name in OTHER_WALKS}
+    found = slips(request.query_params, [*known, "cursor", "page_size"]) | wishes
+    return {name: why for name, why in found.items() if name not in known}
 
 
-def refuse_slips(request: Request, *known: str) -> None:
+def refuse_wishes(request: Request, *known: str) -> None:
     """
     Raises:
-        ValidationError: A parameter of the query looks like a slip in one of these.
+        ValidationError: A parameter of the query asks for what the list has not, which knows these.
     """
-    if found := slips(request.query_params, [*known, "cursor", "page_size"]):
+    if found := _wishes(request, (), known):
         raise serializers.ValidationError(found)
 
 

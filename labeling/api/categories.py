@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import services
-from labeling.api.base import ProjectView, existing, link, listing, parsed, refuse_slips
+from labeling.api.base import ProjectView, existing, link, listing, parsed, refuse_wishes
 from labeling.api.parsers import FormParser, JSONParser, MultiPartParser
 from labeling.files import storage
 from labeling.models import Category, CategoryExample
@@ -79,7 +79,7 @@ class CategoryListView(ProjectView):
     )
     def get(self, request: Request, slug: str) -> Response:
         rows = self.project(request, slug).categories.select_related("parent").prefetch_related("examples")
-        refuse_slips(request, "search", "parent")
+        refuse_wishes(request, "search", "parent")
         text = request.query_params.get("search", "").strip()
         if "parent" in request.query_params:
             key = request.query_params["parent"]

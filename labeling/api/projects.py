@@ -21,7 +21,8 @@ from rest_framework.views import APIView
 
 from labeling import services
 from labeling.accounts import languages, permissions
-from labeling.api.base import CSRF, MOST_UNKNOWN, ProjectView, refuse_slips, unfolded, unknown
+from labeling.api import taxonomy
+from labeling.api.base import CSRF, MOST_UNKNOWN, ProjectView, refuse_wishes, unfolded, unknown
 from labeling.api.choices import Choice, FilterSet
 from labeling.api.extensions import ProjectExtension
 from labeling.api.filters import TrueOrFalse
@@ -93,6 +94,7 @@ class Translations(serializers.JSONField):
     """Words by language and text; what they may be is for the survey to say."""
 
 
+LONGEST_NAME = 100  # of an unknown key that is told of
 _UNTOLD = "null for people who only label: answers to hidden gold change neither number, which would betray them."
 
 
@@ -104,7 +106,11 @@ class ProjectSerializer(serializers.ModelSerializer):
         child=serializers.JSONField(),
         required=False,
         help_text="Names, or `{key, name, description, parent, wordnet_id}`. All of them: those left out go, and those "
-        "only named keep what the project knows of them. Read, they are keys, the first 200; all are at `categories/`.",
+        "only named keep what the project knows of them. Read, they are keys, the first 200; all are at `categories/`, "
+        "and those that are not read go only with `remove_unread`.",
+    )
+    remove_unread = serializers.BooleanField(
+        write_only=True, required=False, help_text="Remove even categories that reading the project does not show."
     )
     questions = QuestionSerializer(many=True, required=False)
     language = serializers.CharField(
@@ -132,8 +138,8 @@ class ProjectSerializer(serializers.ModelSerializer):
         counted = ["image_count", "task_count", "retired_count", "judgment_count", "gold_count", "spent"]
         settings = [name for name in SETTINGS if not name.startswith("judgments_")]  # these are judgments_per_task
         fields = [
-            "id", "slug", *settings, "categories", "questions", "language", "translations", "judgments_per_task",
-            "survey_version", *counted, "role", "url", "created_at", "archived_at",
+            "id", "slug", *settings, "categories", "remove_unread", "questions", "language", "translations",
+            "judgments_per_task", "survey_version", *counted, "role", "url", "created_at", "archived_at",
         ]  # fmt: skip
         read_only_fields = ["id", "slug", "survey_version", "created_at", "archived_at", *counted]
 
@@ -169,7 +175,7 @@ def survey_document(project: Project, *, whole: bool) -> dict[str, Any]:
     """
     document = project.frozen_survey()
     shown = {
-        "categories": [row["key"] for row in document["categories"][: survey.MANY_CHOICES]],
+        "categories": taxonomy.read(document),
         "questions": document["questions"],
         "language": document.get("language", ""),
     }
@@ -213,7 +219,7 @@ class ExtendedView:
     def changed(self, project: Project, request: Request, rest: Mapping[str, Any]) -> dict[str, Any]:
         """The project, and which keys of the rest it is not like: programs may send more than we take, and learn it."""
         told = self.render(project, request)
-        ignored = [name for name, wish in rest.items() if wish != told.get(name)]
+        ignored = [str(name)[:LONGEST_NAME] for name, wish in rest.items() if wish != told.get(name)]
         return {**told, "ignored": ignored[:MOST_UNKNOWN]} if ignored else told
 
     def made(self, project: Project, request: Request, rest: Mapping[str, Any]) -> Response:
@@ -226,9 +232,8 @@ class ExtendedView:
         for extension in self.extensions:
             mine = {name: values.pop(name) for name in extension.fields() if name in values}
             others.append((extension, mine))
-        asked: dict[str, Any] = {
-            name: values.pop(name) for name in ("categories", "questions", "language") if name in values
-        }
+        survey_parts = ("categories", "remove_unread", "questions", "language")
+        asked: dict[str, Any] = {name: values.pop(name) for name in survey_parts if name in values}
         if "translations" in values:
             asked["wordings"] = values.pop("translations")
         span: Mapping[str, int] | None = values.pop("judgments_per_task", None)
@@ -266,7 +271,7 @@ class ProjectListView(ExtendedView, ListCreateAPIView):
     def get_queryset(self) -> Any:
         rows = permissions.visible_projects(self.request.user)
         asked = self.request.query_params
-        refuse_slips(self.request, *ProjectFilter.base_filters, "search", "language")
+        refuse_wishes(self.request, *ProjectFilter.base_filters, "search", "language")
         if "is_archived" not in asked:
             rows = rows.filter(archived_at=None)
         if text := asked.get("search"):
@@ -309,6 +314,7 @@ class ProjectListView(ExtendedView, ListCreateAPIView):
         refuse_creating(request)
         understood, rest = self.read(request, partial=False)
         values, asked, others = self.split(understood)
+        asked.pop("remove_unread", None)
         with transaction.atomic():
             project = services.create_project(
                 owner=cast("User", request.user),
@@ -340,8 +346,7 @@ class ProjectDetailView(ExtendedView, ProjectView):
         project = self.project(request, slug)
         understood, rest = self.read(request, partial=True)
         values, asked, others = self.split(understood)
-        if asked.get("categories") == survey_document(project, whole=False)["categories"]:
-            del asked["categories"]  # as they were read, where a large taxonomy is cut: nothing is wished
+        taxonomy.keep_unread(project, asked)
         if asked and isinstance(rest.get("survey_version"), int):
             asked["seen"] = rest.pop("survey_version")
 

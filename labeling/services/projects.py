@@ -25,6 +25,7 @@ from labeling.models import ApiKey, Job, Membership, Project, Role
 from labeling.models.project import invite_token
 from labeling.resilience import races
 from labeling.services import surveys
+from labeling.surveys import tongues
 from labeling.text.words import gettext as _
 from labeling.upkeep import discarding
 
@@ -195,6 +196,8 @@ def _check(project: Project, unchanged: Collection[str] = ()) -> None:
     if not isinstance(project.languages, list) or not all(isinstance(code, str) for code in project.languages):
         message = _("languages is a list of codes such as en and hi.")
         raise CrowdtuneError("invalid", message, field="languages")
+    if "languages" not in unchanged:
+        _check_languages(project.languages)
     try:
         project.clean_fields(exclude=set(unchanged))
         project.validate_constraints()
@@ -202,6 +205,15 @@ def _check(project: Project, unchanged: Collection[str] = ()) -> None:
         fields = error.message_dict
         name, why = next(iter(fields.items()))
         raise CrowdtuneError("invalid", f"{name}: {why[0]}", fields=fields) from error
+
+
+def _check_languages(codes: Sequence[str]) -> None:
+    for code in codes:
+        if code not in tongues.NAMES:
+            message = _("%(code)s is no language code that is known here, such as hi, ar or pt-br.")
+            raise CrowdtuneError("invalid", message % {"code": f"{code!r:.40}"}, field="languages")
+    if len(set(codes)) < len(codes):
+        raise CrowdtuneError("invalid", _("Each language must be there once."), field="languages")
 
 
 def _save_under_free_slug(project: Project, wanted: str) -> None:

@@ -82,8 +82,9 @@ def _check_unchanged(project: Project, parts: Iterable[str], codes: Iterable[str
     was, words = before.document.get("translations", {}), now.get("translations", {})
     if any(before.document[part] != now[part] for part in parts) or any(was.get(c) != words.get(c) for c in codes):
         message = _(
-            "This was saved meanwhile, by somebody else or from another tab: it is version %(now)s now, and you "
-            "began with %(seen)s. Save again to write over it, or load the page anew to see it."
+            "This was saved meanwhile, by somebody else or from elsewhere: it is version %(now)s now, and you began "
+            "with %(seen)s. Load it anew to see it; to write over it, save again, as a program with this "
+            "`survey_version`."
         ) % {"now": project.survey_version, "seen": seen}
         raise CrowdtuneError("survey_changed", message, 409)
 

@@ -91,6 +91,7 @@ def test_a_survey_that_names_the_version_it_was_written_from_writes_over_nobody_
     assert (done.status_code, "ignored" in done.json()) == (200, False)
     refused = api.patch(url, {**mine, "categories": ["cat", "dog", "crab"]})
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "survey_changed")
+    assert "a program with this `survey_version`" in refused.json()["error"]["message"]
     assert api.get(url).json()["categories"] == ["cat", "dog", "seal"]
     assert api.patch(url, {"categories": ["cat", "dog", "crab"]}).status_code == 200  # it does not say
 
@@ -102,13 +103,25 @@ def test_who_reads_the_categories_and_sends_them_back_takes_nothing_away(api: AP
     assert len(read["categories"]) == 200
     assert api.patch(url, {**read, "instructions": "Look."}).json()["survey_version"] == 1
     assert len(api.get(f"{url}categories/", {"page_size": 500}).json()["results"]) == 302
-    api.patch(url, {"categories": ["animal", "cat", "dog"]})
+    api.patch(url, {"categories": ["animal", "cat", "dog"], "remove_unread": True})
     _animal, cat, dog = api.get(f"{url}categories/").json()["results"]
     assert (cat["name"], cat["parent"], cat["description"], dog["name"]) == ("The cat", "animal", "Meows.", "dog")
     api.patch(url, {"categories": ["dog", "cat"]})
     assert [row["parent"] for row in api.get(f"{url}categories/").json()["results"]] == [None, None]
     api.patch(url, {"categories": ["dog", {"key": "cat"}]})
     assert api.get(f"{url}categories/").json()["results"][1]["description"] == ""
+
+
+def test_categories_that_reading_does_not_show_go_only_where_that_is_said(api: APIClient) -> None:
+    url = f"{API}projects/{make(api, categories=[str(number) for number in range(203)])}/"
+    read = api.get(url).json()["categories"]
+    refused = api.patch(url, {"categories": [*read, "new"]})
+    assert (refused.status_code, list(refused.json()["error"]["fields"])) == (400, ["categories"])
+    assert "3 categories that reading the project does not show, '200' for one" in refused.json()["error"]["message"]
+    whole = [row["key"] for row in api.get(f"{url}categories/", {"page_size": 500}).json()["results"]]
+    assert api.patch(url, {"categories": [*whole[1:], {"name": "new"}]}).status_code == 200
+    assert "ignored" not in api.patch(url, {"categories": ["0", "1"], "remove_unread": True}).json()
+    assert api.get(url).json()["categories"] == ["0", "1"]
 
 
 def test_a_change_may_name_one_end_of_the_judgments_per_task(api: APIClient) -> None:

@@ -55,6 +55,8 @@ def asks(**values: Any) -> dict[str, Any]:
         ({"workflow": "three_stage_boxes", "questions": [TEXT]}, "bad_survey"),
         ({"languages": "en"}, "invalid"),
         ({"languages": [{"a": 1}]}, "invalid"),
+        ({"languages": ["en", "klingon"]}, "invalid"),
+        ({"languages": ["en", "en"]}, "invalid"),
     ],
 )
 def test_a_project_that_could_not_be_stored_or_asked_is_refused(

@@ -147,11 +147,26 @@ def test_jobs_are_asked_for_by_their_kind_and_their_state(api: APIClient, projec
     assert api.get(url, {"state": "lost"}).status_code == 400
 
 
-@pytest.mark.parametrize("path", ["images", "tasks", "judgments", "labels", "workers", "jobs", "audit"])
+LISTS = ["images/", "tasks/", "labels/", "jobs/", "audit/", "categories/", ""]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_an_order_or_a_part_that_no_list_has_is_refused_with_what_there_is(
+    api: APIClient, project: Project, path: str
+) -> None:
+    url = f"{API}/projects/{project.slug}/{path}" if path else f"{API}/projects/"
+    for name, value in (("ordering", "-id"), ("sort", "id"), ("limit", "5"), ("offset", "0"), ("page", "2")):
+        answer = api.get(url, {name: value})
+        assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, [name])
+        assert "`page_size`" in answer.json()["error"]["fields"][name][0]
+    assert api.get(url, {"search": "a"}).status_code == (200 if path in {"", "categories/"} else 400)
+
+
+@pytest.mark.parametrize("path", LISTS)
 def test_parameters_that_programs_add_of_their_own_are_left_alone(api: APIClient, project: Project, path: str) -> None:
-    foreign = {"_": "1764432000", "page": "1", "limit": "100", "offset": "0", "ordering": "id", "order": "id"}
-    foreign |= {"sort": "id", "search": "a", "format": "json", "per_page": "5"}
-    assert api.get(f"{API}/projects/{project.slug}/{path}/", foreign).status_code == 200
+    foreign = {"_": "1764432000", "utm_source": "mail", "format": "json", "page_size": "5", "cursor": ""}
+    url = f"{API}/projects/{project.slug}/{path}" if path else f"{API}/projects/"
+    assert api.get(url, foreign).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -182,5 +197,6 @@ def test_what_a_project_has_not_is_taken_and_told_of_as_ignored(api: APIClient, 
     assert "ignored" not in whole
     changed = api.patch(f"{API}/projects/{project.slug}/", whole, format="json")
     assert (changed.status_code, changed.json()) == (200, whole)
-    again = api.patch(f"{API}/projects/{project.slug}/", {"slug": "mine", "role": "owner"}, format="json")
-    assert (again.status_code, again.json()["ignored"]) == (200, ["slug"])
+    sent = {"slug": "mine", "role": "owner", "x" * 9000: 1}
+    again = api.patch(f"{API}/projects/{project.slug}/", sent, format="json")
+    assert (again.status_code, again.json()["ignored"]) == (200, ["slug", "x" * 100])
