@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -19,24 +20,43 @@ from crowdtune_client.pictures import Picture, as_list, one, payload
 RETRIED = frozenset({429, 502, 503, 504})
 LOST = (httpx.TransportError, httpx.DecodingError)  # no answer, or one that was damaged on its way
 GROWN = 10.0  # seconds that pauses of our own grow to
+LEAST = 0.05  # seconds between tries of a server that refuses connections, whatever ``backoff`` is
 # Seconds: longer than the server works on any request. It waits a minute for addresses on the web, and then says which
 # was slow; who had given up by then would make it fetch them all again, and use up the key's images.
 TIMEOUT, CONNECTED = 75.0, 10.0
 Told = Callable[[float, str], None]
 
 
+class _Failed:
+    """Of one request: since when it is tried, and how often it failed, by whether the connection was refused."""
+
+    def __init__(self) -> None:
+        self.begun = time.monotonic()
+        self.tries = Counter[bool]()
+
+
 class _Base:
     """What both share: addresses, and when to try again."""
 
-    def __init__(self, retries: int, backoff: float, longest: float, on_retry: Told | None) -> None:
+    def __init__(self, retries: int, backoff: float, longest: float, restart: float, on_retry: Told | None) -> None:
         self.retries = max(retries, 0)
         self.backoff = backoff
         self.longest = longest
+        self.restart = restart
         self.on_retry = on_retry
 
-    def _next(self, attempt: int, response: httpx.Response | None, error: Exception | None) -> float | None:
-        """As ``_pause``, and whoever wants to know is told of it."""
+    def _next(self, failed: _Failed, response: httpx.Response | None, error: Exception | None) -> float | None:
+        """As ``_pause``, or until ``restart`` where connections are refused; whoever wants to know is told of it.
+
+        Refusals are counted by themselves: a server that has started may be busy at first.
+        """
+        refused = isinstance(error, httpx.ConnectError)
+        attempt = failed.tries[refused]
+        failed.tries[refused] += 1
         pause = self._pause(attempt, response)
+        left = failed.begun + self.restart - time.monotonic()
+        if pause is None and refused and self.retries and left > 0:
+            pause = min(max(self._grown(attempt), LEAST), left)
         if pause is not None and self.on_retry is not None:
             self.on_retry(pause, _why(error) if response is None else f"the answer was {response.status_code}")
         return pause
@@ -44,7 +64,7 @@ class _Base:
     def _pause(self, attempt: int, response: httpx.Response | None) -> float | None:
         """Seconds to wait before the next try; None when there is none: half of a doubling bound, and a random rest.
 
-        Eight tries span 18 seconds at least: longer than a server takes to start again.
+        Eight tries span 18 seconds at least.
         """
         if attempt >= self.retries:
             return None
@@ -53,7 +73,10 @@ class _Base:
             if int(after) > self.longest:
                 return None
             return int(after) + random.uniform(0, self.backoff)
-        bound = min(self.backoff * 2**attempt, GROWN, self.longest)
+        return self._grown(attempt)
+
+    def _grown(self, attempt: int) -> float:
+        bound = min(self.backoff * 2 ** min(attempt, 30), GROWN, self.longest)
         return bound / 2 + random.uniform(0, bound / 2)
 
 
@@ -133,15 +156,19 @@ class Client(_Base):
 
     def __init__(
         self, url: str, token: str, *, timeout: float = TIMEOUT, retries: int = 8, backoff: float = 0.25,
-        longest: float = 60.0, on_retry: Told | None = None, transport: httpx.BaseTransport | None = None,
+        longest: float = 60.0, restart: float = 60.0, on_retry: Told | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:  # fmt: skip
         """``url`` of the platform, ``token`` of a key with the scope predict; ``longest`` pause before a retry.
 
         A key whose images of this minute are used up waits for the next one; where its day is over, it is refused.
 
+        A server that refuses connections is starting, most likely: it is tried for ``restart`` seconds of the request,
+        however many tries that takes, unless ``retries`` is 0.
+
         ``on_retry`` is told of each pause, by its seconds and what went wrong.
         """
-        super().__init__(retries, backoff, longest, on_retry)
+        super().__init__(retries, backoff, longest, restart, on_retry)
         options = _options(url, token, timeout)
         with _proxies():
             self._http = httpx.Client(transport=transport, **options)
@@ -156,7 +183,8 @@ class Client(_Base):
         return _heat_map(self._post(f"/api/v1/projects/{project}/explain/", one(picture, category)))
 
     def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
-        for attempt in range(self.retries + 1):
+        failed = _Failed()
+        while True:
             response, error = None, None
             try:
                 response = self._http.post(path, **body)
@@ -164,13 +192,13 @@ class Client(_Base):
                     return _checked(response)
             except LOST as problem:
                 error = problem
-            pause = self._next(attempt, response, error)
+            pause = self._next(failed, response, error)
             if pause is None:
                 break
             time.sleep(pause)
         if response is not None:
             return _checked(response)
-        raise Unreachable(f"No answer after {self.retries + 1} tries: {_why(error)}") from error
+        raise Unreachable(f"No answer after {failed.tries.total()} tries: {_why(error)}") from error
 
     def close(self) -> None:
         self._http.close()
@@ -187,9 +215,10 @@ class AsyncClient(_Base):
 
     def __init__(
         self, url: str, token: str, *, timeout: float = TIMEOUT, retries: int = 8, backoff: float = 0.25,
-        longest: float = 60.0, on_retry: Told | None = None, transport: httpx.AsyncBaseTransport | None = None,
+        longest: float = 60.0, restart: float = 60.0, on_retry: Told | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(retries, backoff, longest, on_retry)
+        super().__init__(retries, backoff, longest, restart, on_retry)
         options = _options(url, token, timeout)
         with _proxies():
             self._http = httpx.AsyncClient(transport=transport, **options)
@@ -204,7 +233,8 @@ class AsyncClient(_Base):
         return _heat_map(await self._post(f"/api/v1/projects/{project}/explain/", one(picture, category)))
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
-        for attempt in range(self.retries + 1):
+        failed = _Failed()
+        while True:
             response, error = None, None
             try:
                 response = await self._http.post(path, **body)
@@ -212,13 +242,13 @@ class AsyncClient(_Base):
                     return _checked(response)
             except LOST as problem:
                 error = problem
-            pause = self._next(attempt, response, error)
+            pause = self._next(failed, response, error)
             if pause is None:
                 break
             await asyncio.sleep(pause)
         if response is not None:
             return _checked(response)
-        raise Unreachable(f"No answer after {self.retries + 1} tries: {_why(error)}") from error
+        raise Unreachable(f"No answer after {failed.tries.total()} tries: {_why(error)}") from error
 
     async def close(self) -> None:
         await self._http.aclose()

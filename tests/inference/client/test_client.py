@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
-from crowdtune_client import AsyncClient, Client, CrowdtuneError, Refused, RemoteImage, StoredImage, Unreachable
+from crowdtune_client import Answer, AsyncClient, Client, CrowdtuneError, Refused, RemoteImage, StoredImage, Unreachable
 
 from config.processes import patience
 from inference.engine import runtime
@@ -148,10 +149,42 @@ def test_connections_that_break_are_tried_again_and_then_given_up() -> None:
     assert len(calls) == 3
     calls.clear()
     with (
-        Client("http://x", "t", retries=1, backoff=0.001, transport=httpx.MockTransport(flaky)) as client,
+        Client("http://x", "t", retries=1, restart=0, backoff=0.001, transport=httpx.MockTransport(flaky)) as client,
         pytest.raises(Unreachable, match="2 tries"),
     ):
         client.predict("p", b"x")
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_server_that_refuses_connections_is_waited_for_beyond_the_retries_but_not_for_ever(awaited: bool) -> None:
+    calls: list[httpx.Request] = []
+    starts = 7  # with which call
+
+    def starting(request: httpx.Request) -> httpx.Response:
+        calls.append(request)
+        if len(calls) < starts:
+            raise httpx.ConnectError("refused")
+        if len(calls) < starts + 2:
+            return httpx.Response(503)  # busy at first
+        return httpx.Response(200, json={"model_version": 1, "milliseconds": 1.0, "predictions": []})
+
+    async def ask(**options: Any) -> Answer:
+        async with AsyncClient("http://x", "t", transport=httpx.MockTransport(starting), **options) as client:
+            return await client.predict("p", b"x")
+
+    def predict(**options: Any) -> Answer:
+        if awaited:
+            with ThreadPoolExecutor(1) as pool:
+                return pool.submit(asyncio.run, ask(**options)).result()
+        with Client("http://x", "t", transport=httpx.MockTransport(starting), **options) as client:
+            return client.predict("p", b"x")
+
+    assert predict(retries=2, backoff=0.001).model_version == 1
+    assert len(calls) == 9
+    starts = 1000
+    for restart, retries, tries in ((0.08, 2, "[345]"), (60, 0, "1")):
+        with pytest.raises(Unreachable, match=f"No answer after {tries} tries"):
+            predict(retries=retries, restart=restart, backoff=0.001)
 
 
 def test_a_time_that_is_over_is_named_where_nothing_else_is_said_of_it() -> None:
