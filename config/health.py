@@ -92,6 +92,8 @@ def storage() -> None:
     except OSError as error:
         if outages.is_full(error):
             raise NotReady("The disk is full.") from error
+        if error.errno in outages.FORBIDDEN:
+            raise NotReady(f"The store of files refuses this: {error.strerror}.") from error
         raise
     finally:
         # On a full disk an empty file is left of what could not be written.

@@ -38,6 +38,13 @@ class FullDisk(FileSystemStorage):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
+class ReadOnly(FileSystemStorage):
+    """Takes nothing, as a disk that the system made read-only does."""
+
+    def _save(self, name, content):
+        raise OSError(errno.EROFS, "Read-only file system", self.path(name))
+
+
 class Counted(FileSystemStorage):
     """Keeps the names of what was written."""
 
@@ -128,6 +135,14 @@ def test_a_full_disk_is_named_and_nothing_is_left_of_the_try(client, settings, t
     assert answer.status_code == 503
     assert answer.json()["checks"]["storage"] == "The disk is full."
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_disk_that_is_read_only_is_named_without_its_paths(client, settings, tmp_path):
+    settings.MEDIA_ROOT = str(tmp_path)
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": f"{__name__}.ReadOnly"}}
+    answer = client.get("/readyz")
+    told = "The store of files refuses this: Read-only file system."
+    assert (answer.status_code, answer.json()["checks"]["storage"]) == (503, told)
 
 
 def test_a_store_that_lists_nothing_is_not_ready(client, settings, tmp_path):

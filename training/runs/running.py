@@ -156,6 +156,10 @@ def explain(error: Exception) -> Failure:
         # A folder that is copied tells of each of its files: the first says enough.
         said = error.args[0][0][2] if isinstance(error, shutil.Error) else error
         return Failure(_("The disk is full: %(error)s.") % {"error": said}, ADVICE["disk_full"])
+    if outages.store_is_away(error):
+        return Failure(_("The store of files does not answer: %(error)s.") % {"error": error}, ADVICE["store"])
+    if outages.store_refuses(error):
+        return Failure(_("The store of files refuses this: %(error)s.") % {"error": error}, ADVICE["store"])
     if is_out_of_memory(error):
         return Failure(_("The machine ran out of memory."), ADVICE["out_of_memory"])
     return Failure(f"{type(error).__name__}: {error}"[:2000], ADVICE[""])
@@ -168,6 +172,10 @@ ADVICE = {
     "disk_full": _(
         "Free some space in the data folder (old models and features can go), then start the run again: what"
         " was computed is kept."
+    ),
+    "store": _(
+        "Whoever runs this platform can see to the store: DATA_DIR, or the bucket of STORAGE_URL. Then start the run"
+        " again: what was computed is kept."
     ),
     "out_of_memory": _("Choose a smaller backbone, or feature extraction instead of fine-tuning, and start it again."),
     "weights_missing": _(

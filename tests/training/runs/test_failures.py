@@ -21,6 +21,13 @@ def test_a_disk_or_a_share_of_one_that_is_full_is_told_as_such(number: int) -> N
     assert not running.explain(OSError(errno.EIO, "No")).message.startswith("The disk is full")
 
 
+def test_a_folder_that_may_not_be_written_is_named_with_who_can_mend_it() -> None:
+    found = running.explain(OSError(errno.EROFS, "Read-only file system", "/data/runs/1"))
+    assert found.message.startswith("The store of files refuses this: [Errno 30] Read-only file system: '/data/runs/1'")
+    assert "Whoever runs this platform" in found.advice
+    assert "report it" in running.explain(OSError(errno.EIO, "No")).advice
+
+
 @pytest.mark.parametrize(
     "error",
     [
