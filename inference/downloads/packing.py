@@ -18,6 +18,7 @@ from labeling.files.imaging import pixels
 from labeling.jobs import Report
 from labeling.models import Image, Job
 from labeling.text.words import gettext as _
+from training.learning.artifact import CARD
 from training.models import ModelVersion
 from training.zoo import catalogue
 
@@ -67,6 +68,7 @@ def _pictures(project_id: int, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]
 
 def card(version: ModelVersion, found: dict[str, Any]) -> str:
     """What the file is, in a page."""
+    checked = found["verification"]
     lines = [
         f"# {version.project.name}, version {version.number}",
         "",
@@ -75,12 +77,12 @@ def card(version: ModelVersion, found: dict[str, Any]) -> str:
         "bilinearly with antialiasing (as Pillow's `BILINEAR`), colour profiles not applied; all else is inside.",
         "Output: calibrated probabilities in the order of `labels.txt`.",
         "",
-        "| fact | value |",
-        "|---|---|",
-        *(f"| {key} | {json.dumps(value, ensure_ascii=False)} |" for key, value in sorted(found.items())),
-        *(f"| {key} | {value} |" for key, value in sorted(version.metrics.items()) if isinstance(value, int | float)),
+        f"Compared with the version that answers in the project, on {checked['count']} of its pictures: the most",
+        f"probable category is the same, and no probability differs by more than {checked['difference']:.1e}.",
+        f"How good it is, and where not to trust it: `{CARD}`.",
         "",
-        "`example.py` loads the model and answers for one picture.",
+        "`example.py` loads the model and prints the category of the picture `photo.jpg` beside it; its first line",
+        "says what to install.",
         *([SERVED] if found["format"] == "saved_model" else []),
     ]
     return "\n".join(lines) + "\n"

@@ -75,3 +75,5 @@ def test_the_api_and_keras_give_the_same_probabilities_and_so_does_the_download(
         card = next(pack.read(name).decode() for name in pack.namelist() if name.endswith("README.md"))
     assert {"model.keras", "labels.txt", "example.py", "README.md"} <= names
     assert "Colours, version 1" in card
+    assert "no probability differs by more than" in card
+    assert "`photo.jpg`" in card

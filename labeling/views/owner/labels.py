@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST
 from labeling import audit, services
 from labeling.aggregation import AGGREGATORS
 from labeling.aggregation.combine import label_of
+from labeling.collecting import workflow
 from labeling.collecting.changing import labels_where
 from labeling.consensus import viewpoints
 from labeling.files import storage
@@ -183,7 +184,8 @@ def rows_of(
     waits_for = _unsure_beside(project, found)
     rows = []
     for consensus in found:
-        other = views.get(consensus.pk)
+        # All accepted boxes of an image are nobody's answer to its first task: one person drew one of them there.
+        other = None if consensus.method == workflow.METHOD else views.get(consensus.pk)
         rows.append(
             Row(
                 consensus=consensus,

@@ -22,6 +22,8 @@ def test_three_stage_boxes_show_their_cost_by_stage_and_give_gold(
         images=1, categories=["cat"], workflow="three_stage_boxes", judgments_min=1, judgments_max=1, access="open"
     )
     gold = "Give some known answers as gold"
+    labels = f"/projects/{project.slug}/labels/"
+    assert "once its boxes are verified" in text(owning.get(labels))
     box = {"category": "cat", "box": [2.0, 3.0, 10.0, 12.0]}
     for name, answers in (("a", {"box": [box]}), ("b", {"good": True}), ("c", {"covered": True})):
         user = person(name)
@@ -30,6 +32,9 @@ def test_three_stage_boxes_show_their_cost_by_stage_and_give_gold(
     page = text(owning.get(f"/projects/{project.slug}/activity/"))
     assert "Seconds per accepted box, by stage" in page
     assert "1 accepted box, 1 covered image" in page
+    of_labels = text(owning.get(labels))
+    assert '<strong class="answer">1 × cat</strong>' in of_labels
+    assert '<span class="muted answer">–</span>' in of_labels, "the first box that one drew is no majority"
     assert project.primary_question() is None  # its yes and no are about boxes, not what a classifier learns
     assert "Nothing is disputed" in text(owning.get(f"/projects/{project.slug}/review/"))
     services.add_images(project=project, images={"more.png": picture(9)})
