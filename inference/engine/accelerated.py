@@ -33,7 +33,8 @@ class KerasTrunk:
             NotFaithful: Keras' features are not those of the exported trunk.
         """
         exported = Trunk(folder)
-        self.key, self.dim, self.size, self.most = exported.key, exported.dim, exported.size, most
+        self.key, self.dim, self.shape = exported.key, exported.dim, exported.shape
+        self.size, self.most = exported.size, most
         self._model = _model(exported)
         pictures = sample_pictures(3, self.size)
         faithful(self.embed(pictures), exported.embed(pictures))

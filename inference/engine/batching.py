@@ -23,7 +23,7 @@ class Batched:
     """A trunk in front of which requests meet. The trunk itself is called by one thread at a time."""
 
     def __init__(self, trunk: Embedder, *, most: int, wait: float = WAIT) -> None:
-        self.key, self.dim, self.size = trunk.key, trunk.dim, trunk.size
+        self.key, self.dim, self.shape, self.size = trunk.key, trunk.dim, trunk.shape, trunk.size
         self.most = most
         self.wait = wait
         self.batches = 0  # that went through the trunk

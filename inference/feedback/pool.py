@@ -70,7 +70,7 @@ def points(version: ModelVersion, image_ids: Ids) -> Floats:
     for start in range(0, len(image_ids), at_once):
         names = [shas.get(int(pk), "0" * 64) for pk in image_ids[start : start + at_once]]
         features, _found = _features(ref, names)
-        parts.append(reference.place(features) if reference else features)
+        parts.append(reference.place_roughly(features) if reference else features)
     return np.concatenate(parts)
 
 

@@ -15,7 +15,7 @@ from inference.engine import runtime
 from inference.engine.routing import VersionRef
 from inference.models import Traffic
 from inference.monitoring.reference import Reference, fit_reference
-from training.models import ModelVersion, SnapshotItem
+from training.models import ImageTrait, ModelVersion, SnapshotItem
 
 logger = logging.getLogger(__name__)
 FILE = "reference.npz"
@@ -34,7 +34,8 @@ def reference_of(version: VersionRef) -> Reference | None:
         return None
 
     def load() -> tuple[Reference, int]:
-        return Reference.load(_path(version)), _path(version).stat().st_size
+        reference = Reference.load(_path(version))
+        return reference, reference.size
 
     try:
         loaded: Reference = cache.get(("reference", version.id), load)
@@ -60,11 +61,21 @@ def ensure_reference(version: ModelVersion) -> Reference | None:
         return None
     probabilities = runtime.engine().answer(ref, features).probabilities
     shares = np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1]) / len(features)
-    fit_reference(features, image_ids, shares.astype(np.float32), seed=version.pk).save(_path(ref))
+    trunk = runtime.engine().trunk(runtime.engine().classifier(ref).trunk_key)
+    fit_reference(
+        features, image_ids, shares.astype(np.float32),
+        maps=trunk.shape[-1], groups=_groups(image_ids.tolist()), seed=version.pk,
+    ).save(_path(ref))  # fmt: skip
     # What was summed along the axes of one that is gone is no distance from this one: it would look like drift.
     Traffic.objects.filter(version=version).exclude(moments={}).update(moments={})
     logger.info("version %s: summarised %d training images", version.pk, len(features))
     return reference_of(ref)
+
+
+def _groups(image_ids: list[int]) -> list[str]:
+    """Of near-duplicates, as they were known when the training set was frozen; an image without one is alone."""
+    known = dict(ImageTrait.objects.filter(image__in=image_ids).values_list("image_id", "group"))
+    return [known.get(image_id, str(image_id)) for image_id in image_ids]
 
 
 def _training_features(version: ModelVersion, ref: VersionRef) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

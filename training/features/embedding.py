@@ -38,6 +38,7 @@ class Embedder(Protocol):
 
     key: str
     dim: int
+    shape: tuple[int, ...]  # of one image's features, whose product is ``dim``; maps come last
     size: int
 
     def embed(self, images: np.ndarray) -> np.ndarray: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import timedelta
 
 import pytest
@@ -15,9 +16,9 @@ from inference.feedback import backlog, loop
 from inference.models import Deployment, Drift, Sample, Traffic
 from inference.monitoring import drift, stored_reference
 from inference.monitoring.traffic import TOGETHER, recorder
-from tests.inference.serving import URL, ask
+from tests.inference.serving import DIM, URL, ask
 from training.learning.files import read_arrays, write_arrays
-from training.models import TrainingPolicy, TrainingRun
+from training.models import ImageTrait, TrainingPolicy, TrainingRun
 
 
 def test_one_project_whose_loop_breaks_does_not_keep_the_others_from_theirs(project, champion, caplog) -> None:
@@ -136,3 +137,18 @@ def test_what_was_summed_beside_an_older_releases_summary_is_no_drift_from_the_o
     loop.close(project.pk)
     assert stored_reference.ensure_reference(champion) is not None
     assert not Drift.objects.filter(is_alarm=True).exists()
+
+
+def test_the_summary_averages_maps_and_keeps_one_of_near_duplicates(project, champion, add_images, settings) -> None:
+    images = add_images(range(20))
+    for image in images:
+        champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
+    for image in images[:5]:
+        ImageTrait.objects.create(image=image, project=project, look=b"", group=images[0].sha256)
+    facts = settings.DATA_DIR / "trunks" / "tiny-0000" / "trunk.json"
+    facts.write_text(json.dumps(json.loads(facts.read_text()) | {"shape": [2, DIM // 2]}))
+    runtime.engine.cache_clear()
+    reference = stored_reference.ensure_reference(champion)
+    assert reference is not None
+    assert reference.points.shape == (16, DIM // 2)
+    assert len(set(reference.image_ids) & {image.pk for image in images[:5]}) == 1

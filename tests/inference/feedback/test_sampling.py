@@ -140,7 +140,8 @@ def test_what_is_unlike_the_training_images_is_kept_as_novel_sure_or_not_and_goe
     assert reference is not None
     Deployment.objects.create(project=project, sample_rate=1.0, sample_quota=9)
     monkeypatch.setattr("random.random", lambda: 0.9)
-    like, unlike = reference.mean, -reference.mean
+    like = reference.points.mean(axis=0)
+    unlike = -like
     sure, unsure = np.array([0.98, 0.01, 0.01]), np.full(3, 1 / 3)
     features, probabilities = np.stack([like, like, unlike, unlike]), np.stack([sure, unsure, sure, unsure])
     answer = Answer(VersionRef.of(champion), CATEGORIES, probabilities, features, 0.0)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
+from sklearn.neighbors import NearestNeighbors
 
 from inference.monitoring.drift import DIMENSIONS
-from inference.monitoring.reference import NOVEL, Reference, _kth_distance, fit_reference
+from inference.monitoring.reference import NEIGHBOURS, NOVEL, Reference, _hundredth, fit_reference
 
 
 @pytest.fixture
@@ -24,7 +26,9 @@ def reference(features: np.ndarray) -> Reference:
 
 
 def test_training_images_are_not_novel_and_other_images_are(features: np.ndarray, reference: Reference) -> None:
-    assert np.mean(reference.novelty(features) > 1.0) == pytest.approx(0.05, abs=0.03)
+    assert np.mean(reference.novelty(features) > 1.0) < 0.05
+    half = fit_reference(features[:300], np.arange(300), np.array([0.3, 0.3, 0.4]))
+    assert np.mean(half.novelty(features[300:]) > 1.0) == pytest.approx(0.05, abs=0.03)
     strange = features + 30 * np.sign(np.random.default_rng(1).normal(size=40)).astype(np.float32)
     assert reference.novelty(strange).min() > 1.0
 
@@ -94,11 +98,71 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, features, reference) ->
     np.testing.assert_array_equal(again.novelty(features), reference.novelty(features))
 
 
-@pytest.mark.parametrize("k", [1, 5, 30])
-def test_the_distance_to_the_kth_nearest_is_that_of_sorting_them_all(k: int) -> None:
-    rng = np.random.default_rng(k)
-    points, others = rng.normal(size=(2050, 7)).astype(np.float32), rng.normal(size=(30, 7)).astype(np.float32)
-    others[3] = others[4]  # two at one distance
-    distances = np.linalg.norm(points[:, None].astype(float) - others[None], axis=2)
-    np.testing.assert_allclose(_kth_distance(points, others, k), np.sort(distances, axis=1)[:, k - 1], atol=1e-3)
-    assert _kth_distance(points, others[:2], 5) == pytest.approx(np.sort(distances[:, :2], axis=1)[:, 1], abs=1e-3)
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_novelty_is_where_the_mean_cosine_distance_to_the_nearest_lies_among_those_of_the_training_images(
+    tmp_path: Path, features, reference, dtype: type
+) -> None:
+    """By another's search; a summary in the file has half as many digits, and more images than one block."""
+    reference.save(tmp_path / "reference.npz")
+    asked = np.concatenate([features, features + 3, -features, features[:300]]).astype(np.float32)
+    found, _ = NearestNeighbors(n_neighbors=NEIGHBOURS, metric="cosine").fit(features).kneighbors(asked)
+    others, _ = NearestNeighbors(n_neighbors=NEIGHBOURS + 1, metric="cosine").fit(features).kneighbors(features)
+    own = others[:, 1:].mean(axis=1)
+    middle, edge = np.quantile(own, (0.5, 0.95), method="weibull")
+    novelty = Reference.load(tmp_path / "reference.npz").novelty(asked)
+    distance = found.mean(axis=1)
+    near = distance < edge
+    assert near.sum() > 100
+    np.testing.assert_allclose(novelty[near], np.maximum((distance[near] - middle) / (edge - middle), 0), atol=0.02)
+    assert novelty[~near].min() >= 0.98
+    assert (np.argsort(novelty[~near]) == np.argsort(distance[~near])).mean() > 0.9
+
+
+@pytest.mark.parametrize("shape", [-0.3, 0.0, 0.4])
+def test_the_hundredth_part_is_found_of_short_and_long_tails(shape: float) -> None:
+    """The mean over draws of 220, in the share that lies beyond it."""
+    tail = stats.genpareto(shape)
+    rng = np.random.default_rng(4)
+    beyond = [tail.sf(_hundredth(tail.rvs(220, random_state=rng), 0.0)) for _ in range(200)]
+    assert 0.008 < np.mean(beyond) < 0.014
+    assert _hundredth(np.arange(20.0), 77.0) == 77.0, "four in the tail say nothing of it"
+
+
+def test_maps_are_averaged_over_their_places(features: np.ndarray, reference: Reference) -> None:
+    rng = np.random.default_rng(8)
+    apart = rng.normal(size=(600, 9, 40)) * 20
+    maps = (features[:, None] + apart - apart.mean(axis=1, keepdims=True)).astype(np.float32).reshape(600, -1)
+    same = fit_reference(maps, np.arange(600) + 1000, np.array([0.3, 0.3, 0.4]), maps=40)
+    assert same.points.shape == (600, 40)
+    np.testing.assert_allclose(same.novelty(maps), reference.novelty(features), atol=0.02)
+    np.testing.assert_allclose(same.project(maps), reference.project(features), atol=0.01)
+
+
+def test_pictures_of_one_burst_do_not_make_new_ones_novel(features: np.ndarray) -> None:
+    bursts = np.repeat(features[:100], 4, axis=0)
+    bursts += np.random.default_rng(9).normal(size=bursts.shape).astype(np.float32) * 0.01
+    names = [str(index // 4) for index in range(400)]
+    blind = fit_reference(bursts, np.arange(400), np.array([1.0]))
+    reference = fit_reference(bursts, np.arange(400), np.array([1.0]), groups=names)
+    assert np.mean(blind.novelty(features[100:]) > NOVEL) > 0.9
+    assert np.mean(reference.novelty(features[100:]) > NOVEL) < 0.05
+    assert len(reference.points) == 100
+    assert len(fit_reference(bursts[:4], np.arange(4), np.array([1.0]), groups=names[:4]).points) == 4
+
+
+def test_images_that_are_one_picture_have_a_summary_and_another_picture_is_novel() -> None:
+    one = np.ones((30, 8), np.float32)
+    reference = fit_reference(one, np.arange(30), np.array([1.0]))
+    assert reference.novelty(one).max() <= 1
+    assert reference.novelty(np.eye(8, dtype=np.float32)).min() > NOVEL
+
+
+def test_places_in_few_numbers_lie_about_as_far_apart() -> None:
+    rng = np.random.default_rng(10)
+    images = np.abs(rng.normal(size=(200, 8)) @ rng.normal(size=(8, 1280))).astype(np.float32)
+    reference = fit_reference(images, np.arange(200), np.array([1.0]))
+    exact, rough = reference.place(images), reference.place_roughly(images)
+    assert rough.shape == (200, 64)
+    ratios = np.linalg.norm(rough[1:] - rough[:-1], axis=1) / np.linalg.norm(exact[1:] - exact[:-1], axis=1)
+    assert np.mean(ratios) == pytest.approx(1, abs=0.05)
+    assert np.std(ratios) < 0.15
