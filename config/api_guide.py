@@ -138,7 +138,7 @@ same way.
 
 **Lists** are `{"next", "previous", "results"}`: follow `next` until it is null. `page_size` is 50, at most 500. A
 parameter that looks like a misspelled filter, is a field that cannot be asked by, or asks for an order or a part that
-no list has (`ordering`, `limit`), is refused; others are passed by.
+no list has (`ordering`, `page`), is refused; others are passed by.
 
 **Refusals** are 4xx with `{"error": {"code", "message", "fields"}}`, in which the message says what was expected, what
 came and what to do (in the language of `Accept-Language`). After 429, 502, 503 and 504 send the request once more, when

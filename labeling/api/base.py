@@ -35,8 +35,8 @@ from labeling.text.slips import slips
 
 CSRF = "csrfmiddlewaretoken"  # of a form that a browser sends
 MOST_UNKNOWN = 20  # that a refusal names
-# What lists of other platforms are put in order and walked with.
-OTHER_WALKS = {"limit", "offset", "order", "order_by", "ordering", "page", "per_page", "sort", "sort_by"}
+# What lists of other platforms are put in order and walked with; how many rows a page has (`limit`) changes nothing.
+OTHER_WALKS = {"offset", "order", "order_by", "ordering", "page", "sort", "sort_by"}
 Row = TypeVar("Row", bound=Model)
 
 
