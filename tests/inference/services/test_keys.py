@@ -52,17 +52,15 @@ def test_a_manager_gets_no_copy_of_a_key_of_the_owner(api, client_of, owner, pro
     assert api.post(f"{URL}keys/{own['id']}/rotate/").status_code == 201
 
 
-def test_the_serving_page_lists_the_keys_that_can_be_made_there_and_none_of_an_outside_crowds_workers(
-    api, owner, project
-) -> None:
+def test_the_page_of_keys_lists_those_of_an_outside_crowds_workers_apart(api, owner, project) -> None:
     api.post(URL + "workers/", {"username": "robin"}, format="json")
     for name in ("label", "predict"):
         create_key(user=owner, name=name, scopes=(name,), project=project)
     browser = Client()
     browser.force_login(owner)
-    page = browser.get(f"/projects/{project.slug}/serving/")
-    assert [key.name for key, _limit in page.context["keys"]] == ["predict", "label"]
-    assert ApiKey.objects.filter(project=project, user__username="robin").exists()
+    page = browser.get(f"/projects/{project.slug}/settings/keys/")
+    assert [row.key.name for row in page.context["rows"]] == ["predict", "label"]
+    assert [row.key.user.username for row in page.context["of_workers"]] == ["robin"]
 
 
 def test_keys_are_told_as_the_schema_says(api, project) -> None:
