@@ -11,6 +11,8 @@ gives gold by itself, as there: see ``labeling.collecting.box_golds``.
 
 from __future__ import annotations
 
+import json
+from math import prod
 from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet, Sum
@@ -173,13 +175,34 @@ def _finish(task: Task, boxes: list[Box]) -> None:
         defaults={
             "project": task.project,
             "answer": boxes,
-            "confidence": 1.0,
+            "confidence": _certainty(task, boxes),
             "method": METHOD,
             "judgment_count": Judgment.objects.filter(task__image=task.image, withdrawn_at=None).count(),
             "is_final": True,
         },
     )
     Project.objects.filter(pk=task.project_id).update(answers_version=F("answers_version") + 1)
+
+
+def _certainty(task: Task, boxes: list[Box]) -> float:
+    """The chance that each box is good and that none is missing, as if verifiers erred by themselves each time.
+
+    What a reviewer drew is known.
+    """
+    if task.stage.startswith("draw:"):
+        return 1.0
+    rows = Consensus.objects.filter(task__image=task.image, task__stage__startswith="quality:", answer=True)
+    rows = rows.exclude(task__stage__contains=MADE_GOLD)
+    good = {_named(box): sure for box, sure in rows.values_list("task__payload__candidate", "confidence")}
+    covered_now = Consensus.objects.filter(task=task).first()
+    none_missing = 0.0 if covered_now is None else covered_now.confidence
+    if covered_now is not None and covered_now.answer is not True:
+        none_missing = 1.0 - none_missing
+    return none_missing * prod(good.get(_named(box), 1.0) for box in boxes)
+
+
+def _named(box: Box) -> str:
+    return json.dumps(box, sort_keys=True)
 
 
 def labels_of(project: Project) -> ConsensusQuerySet:

@@ -71,7 +71,11 @@ def test_a_bad_box_is_drawn_again_and_a_gap_asks_for_the_next(boxes: Project, cr
     answer(boxes, crowd[0], {"box": [OTHER]})
     answer(boxes, crowd[1], {"good": True})
     answer(boxes, crowd[2], {"covered": True})
-    assert Consensus.objects.get(task__stage="draw:1").answer == [BOX, OTHER]
+    label = Consensus.objects.get(task__stage="draw:1")
+    assert label.answer == [BOX, OTHER]
+    sure = dict(Consensus.objects.exclude(pk=label.pk).values_list("task__stage", "confidence"))
+    assert max(sure.values()) < 1
+    assert label.confidence == pytest.approx(sure["quality:2"] * sure["quality:3"] * sure["coverage:3"])
 
 
 def open_stages() -> list[str]:

@@ -49,7 +49,7 @@ def test_images_are_found_by_name_state_and_label(make_project: Callable[..., Pr
     Consensus.objects.filter(task=ended).update(confidence=0.5)  # as a later fit may find
     page = text(owning.get(f"/projects/{project.slug}/images/{ended.image_id}/"))
     assert "50.0\u202f%" in page
-    assert "Was sure enough" in page
+    assert "Settled" in page
 
 
 def test_a_label_tells_who_decided_it_who_made_it_gold_and_whose_answers_count_less(
