@@ -58,13 +58,17 @@ def test_its_keys_are_still_made_and_revoked(api, project, champion) -> None:
     assert api.patch(URL + "serving/", {"sample_rate": 1.0}, format="json").status_code == 409
 
 
-def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(
-    api, project, champion, add_images, monkeypatch
-) -> None:
-    images = add_images(range(60))
+def trained_on(champion, images):
+    """The version was trained on these images, and its summary says so."""
     for image in images:
         champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
     assert stored_reference.ensure_reference(champion) is not None
+
+
+def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(
+    api, project, champion, add_images, monkeypatch
+) -> None:
+    trained_on(champion, add_images(range(60)))
     Deployment.objects.create(project=project, drift_trains=True)
     begun = timezone.now()
     monkeypatch.setattr(timezone, "now", lambda: begun)  # Drift is of a day, and a midnight may come in between
@@ -121,10 +125,7 @@ def test_a_damaged_summary_of_the_training_images_costs_no_answer_and_is_made_ag
 def test_what_was_summed_beside_an_older_releases_summary_is_no_drift_from_the_one_made_anew(
     api, project, champion, add_images, settings
 ) -> None:
-    images = add_images(range(60))
-    for image in images:
-        champion.run.snapshot.items.create(image=image, sha256=image.sha256, label="red", confidence=1, split="train")
-    assert stored_reference.ensure_reference(champion) is not None
+    trained_on(champion, add_images(range(60)))
     for seed in range(drift.LEAST + 5):
         ask(api, seed)
     recorder.flush()
