@@ -3,8 +3,9 @@
 ``python -m bench.serve [--requests 300]``: a 500 px JPEG in, JSON out, at 1, 8 and 32 clients. Each server runs alone.
 CPU milliseconds are those of the server's whole process tree (Crowdtune's PostgreSQL included) divided by the requests;
 the clients' are not counted. Crowdtune answers with keys, roles, a line of log a request, calibration and traffic on.
-The ceiling is the same decode, trunk and head on as many threads as cores without HTTP, in a process of its own, right
-before and right after Crowdtune. The peers live in a virtual environment of their own and are left out without it:
+It does so on OpenVINO, and on LiteRT (``--only crowdtune "crowdtune litert"``). The ceiling is the same decode,
+trunk and head on as many threads as cores without HTTP, in a process of its own, right before and right after
+Crowdtune. The peers live in a virtual environment of their own and are left out without it:
 
     uv venv /tmp/peers
     uv pip install --python /tmp/peers/bin/python litserve bentoml openvino keras tensorflow-cpu pillow
@@ -73,12 +74,13 @@ def run(options: argparse.Namespace, folder: Path, database: postgres.Postgres) 
     print(f"backbone {prepared['backbone']}, photo of {len(photo)} bytes")
     print(f"{'server':<24}{'clients':>8}{'cpu ms':>9}{'p50 ms':>9}{'p99 ms':>9}{'per s':>8}{'errors':>8}{'start s':>9}")
     for server in contenders(options, folder, prepared):
-        if server.name != "crowdtune":
+        runtime = server.environment.get("INFERENCE_RUNTIME")
+        if runtime is None:
             measure(server, options, folder, photo)
             continue
-        before = ceiling(folder, prepared["database"])
+        before = ceiling(folder, prepared["database"], runtime)
         costs = measure(server, options, folder, photo)
-        after = ceiling(folder, prepared["database"])
+        after = ceiling(folder, prepared["database"], runtime)
         top = (before + after) / 2
         print(f"{'ceiling without HTTP':<24}{'':>8}{top:>9.1f}   (before {before:.2f}, after {after:.2f})")
         print("share of the ceiling: " + ", ".join(f"{top / cost:.2f}" for cost in costs))
@@ -95,9 +97,10 @@ def prepare(folder: Path) -> dict[str, Any]:
     return result | {"database": environment["BENCH_DATABASE"]}
 
 
-def ceiling(folder: Path, database: str) -> float:
+def ceiling(folder: Path, database: str, runtime: str) -> float:
     """CPU milliseconds an image without HTTP."""
     environment = {**os.environ, "BENCH_FOLDER": str(folder), "BENCH_DATABASE": database, "BENCH_STEP": "ceiling"}
+    environment["INFERENCE_RUNTIME"] = runtime
     done = subprocess.run(
         [sys.executable, str(HERE / "prepare.py")], env=environment, check=True, stdout=subprocess.PIPE, text=True
     )
@@ -114,7 +117,10 @@ def contenders(options: argparse.Namespace, folder: Path, prepared: dict[str, An
     }  # fmt: skip
     token = {"Authorization": f"Token {prepared['token']}"}
     path = f"/api/v1/projects/{prepared['slug']}/predict/"
-    servers = [Server("crowdtune", [sys.executable, "-m", "config.web"], crowdtune, path, token)]
+    servers = [
+        Server(name, [sys.executable, "-m", "config.web"], {**crowdtune, "INFERENCE_RUNTIME": runtime}, path, token)
+        for name, runtime in (("crowdtune", "openvino"), ("crowdtune litert", "litert"))
+    ]
     granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", port, "--blocking-threads", "8"]
     bento = ["-m", "bentoml", "serve", "bento_app:Service", "--port", port, "--working-dir", str(HERE)]
     for engine in ("openvino", "keras"):

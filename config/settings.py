@@ -151,6 +151,12 @@ INFERENCE_MEMORY_MB = env.integer("INFERENCE_MEMORY_MB", 1024, least=16)
 INFERENCE_LANES = env.integer("INFERENCE_LANES", 0, least=0, most=1024)  # 0 = one a core
 INFERENCE_QUEUE = env.integer("INFERENCE_QUEUE", 256, least=1)
 INFERENCE_BATCH = env.integer("INFERENCE_BATCH", 0, least=0, most=4096)  # 0 = none, as suits a CPU
+INFERENCE_RUNTIME = env.choice("INFERENCE_RUNTIME", "openvino", out_of=("openvino", "litert"))  # on the CPU
+if INFERENCE_RUNTIME == "litert" and find_spec("ai_edge_litert") is None:
+    raise env.EnvError(
+        "INFERENCE_RUNTIME=litert needs the library ai-edge-litert, which is not installed (there is none for an Intel "
+        "Mac): set openvino."
+    )
 INFERENCE_DEVICE = env.choice("INFERENCE_DEVICE", "cpu", out_of=("cpu", "gpu"))  # gpu: Keras in the web process
 INFERENCE_PRECISION = env.choice("INFERENCE_PRECISION", "f32", out_of=("f32", "auto"))  # auto: bf16 where it is as good
 TRAINERS = env.integer("TRAINERS", 1, least=1, most=64)  # more than one: each uses the GPU of its number

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from labeling.models import Project
 from training import leftovers, outlook, same_images, suspects
-from training.features import background
+from training.features import background, portables
 from training.models import ModelVersion
 from training.runs import due, queueing, running
 from training.runs.due import Decision
@@ -67,8 +67,9 @@ def _start(project: Project, decision: Decision) -> None:
 
 @dramatiq.actor(queue_name="cpu", time_limit=HOUR // 2, max_retries=0)
 def embed_new_images() -> None:
-    """Embed what was uploaded since the last time."""
+    """Embed what was uploaded since the last time, and write what the portable runtime lacks."""
     background.embed_new_images()
+    portables.make_portables()
 
 
 @dramatiq.actor(queue_name="cpu", time_limit=HOUR // 6, max_retries=0)

@@ -30,8 +30,11 @@ HALF_WRITTEN = (
     "features/*/.*.tmp",
     "trunks/.*.tmp",
     "trunks/.*.old",
+    "trunks/*/.*.tmp",
+    "trunks/*/.*.old",
     "backbones/.*.tmp",
     "models/*/*/.*.tmp",
+    "models/*/*/.*.old",
     "insights/*/*/*/.*.tmp",
 )
 

@@ -56,6 +56,7 @@ def make_models() -> str:
     from training.learning.networks.keys import trunk_key
     from training.learning.networks.trunk import Trunk, export_trunk
     from training.learning.networks.weights import locate
+    from training.learning.portable import write_trunk
     from training.learning.verify import keras_classifier
 
     shared = ROOT.parent / "shared" / "data" / "weights"
@@ -63,6 +64,7 @@ def make_models() -> str:
     weights = locate(backbone, shared)
     key = trunk_key(backbone, weights.sha256)
     folder = export_trunk(backbone, weights, FOLDER / "trunks" / key)
+    write_trunk(backbone, weights, folder)
     trunk = Trunk(folder)
     rng = np.random.default_rng(1)
     head = Head(
@@ -107,13 +109,16 @@ def make_rows() -> dict[str, str]:
 
 def ceiling(photo: bytes) -> float:
     """CPU milliseconds an image: decode, trunk, head, on as many threads as cores, nothing else."""
+    from django.conf import settings
+
     from labeling.files.imaging import pixels
     from labeling.resilience.turns import cores
     from training.learning.artifact import load_version
     from training.learning.networks.trunk import Trunk
 
     classifier = load_version(FOLDER / "version")
-    trunk = Trunk(FOLDER / "trunks" / classifier.trunk_key, precision=PRECISION)
+    folder = FOLDER / "trunks" / classifier.trunk_key
+    trunk = Trunk(folder, precision=PRECISION, portable=settings.INFERENCE_RUNTIME == "litert")
 
     def work(count: int) -> None:
         for _ in range(count):

@@ -24,6 +24,8 @@ from training.zoo import catalogue
 class KerasTrunk:
     """As ``training.learning.networks.trunk.Trunk``, on whatever device Keras finds."""
 
+    platform = "keras"
+
     def __init__(self, folder: Path, *, most: int) -> None:
         """``most`` pictures go through at once.
 

@@ -24,6 +24,7 @@ class Batched:
 
     def __init__(self, trunk: Embedder, *, most: int, wait: float = WAIT) -> None:
         self.key, self.dim, self.shape, self.size = trunk.key, trunk.dim, trunk.shape, trunk.size
+        self.platform = trunk.platform
         self.most = most
         self.wait = wait
         self.batches = 0  # that went through the trunk

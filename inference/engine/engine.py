@@ -63,10 +63,12 @@ class Engine:
         open_trunk: Callable[[Path, str], Embedder],
         open_version: Callable[[Path], Classifier],
         precision_of: Callable[[Classifier], str] = lambda _classifier: "f32",
+        is_portable: Callable[[Path], bool] = lambda _folder: False,
     ) -> None:
         """``memory`` bounds what the cache holds of trunks and versions together, in bytes of their files.
 
         ``precision_of`` says in what a version's new pictures are computed; stored features are f32 always.
+        ``is_portable`` says whether a folder is opened on another runtime than it was before.
         """
         self.data_dir = data_dir
         self.admission = admission
@@ -74,6 +76,7 @@ class Engine:
         self._open_trunk = open_trunk
         self._open_version = open_version
         self._precision_of = precision_of
+        self._is_portable = is_portable
         self._broken: dict[Hashable, tuple[float, Stamp]] = {}  # until when, and the files as they were
 
     def classifier(self, version: VersionRef) -> Classifier:
@@ -85,9 +88,10 @@ class Engine:
 
         def load() -> tuple[Any, int]:
             told = _("Version %(name)s cannot be loaded: its files are missing or damaged. Train again or roll back.")
-            return self._opened(key, self._open_version, self.data_dir / version.folder, told)
+            return self._opened(key, self._open_version, folder, told)
 
-        key = ("version", version.id)
+        folder = self.data_dir / version.folder
+        key = ("version", version.id, self._is_portable(folder))
         return self.cache.get(key, load)
 
     def trunk(self, name: str, precision: str = "f32") -> Embedder:
@@ -97,10 +101,12 @@ class Engine:
             told = _(
                 "The network %(name)s cannot be loaded: its files are missing or damaged. The next run makes it again."
             )
-            folder = self.data_dir / "trunks" / name
-            return self._opened(key, lambda folder: self._open_trunk(folder, precision), folder, told)
+            opened, size = self._opened(key, lambda folder: self._open_trunk(folder, precision), folder, told)
+            metrics.LOADED.labels(opened.platform).inc()
+            return opened, size
 
-        key = ("trunk", name, precision)
+        folder = self.data_dir / "trunks" / name
+        key = ("trunk", name, precision, self._is_portable(folder))
         return self.cache.get(key, load)
 
     def _opened(self, key: Hashable, open_: Callable[[Path], Any], folder: Path, told: str) -> tuple[Any, int]:

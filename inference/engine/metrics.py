@@ -18,6 +18,7 @@ REFUSED = Gauge(
     multiprocess_mode="sum",
 )
 QUEUE = Gauge("crowdtune_predict_queue_images", "Images admitted and not yet answered.", multiprocess_mode="livesum")
+LOADED = Counter("crowdtune_networks_loaded_total", "Trunks loaded, by the runtime that computes them.", ["platform"])
 MEMORY = Gauge(
     "crowdtune_model_cache_bytes",
     "Bytes of trunks and versions in memory, as their files count.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from pathlib import Path
 
 from django.conf import settings
@@ -10,13 +11,16 @@ from django.conf import settings
 from inference.engine.admission import Admission
 from inference.engine.batching import Batched
 from inference.engine.engine import Engine
+from labeling.errors import CrowdtuneError
 from labeling.resilience.turns import cores
 from training.features import embedding
 from training.learning.artifact import Classifier, load_version
 from training.learning.feature_store import FeatureStore
+from training.learning.networks import litert
 from training.learning.networks.trunk import Trunk
 from training.learning.precision import has_bf16
 
+logger = logging.getLogger(__name__)
 GPU_BATCH = 32
 FLOATS = 2**26  # 256 MB
 
@@ -31,6 +35,7 @@ def engine() -> Engine:
         open_trunk=open_trunk,
         open_version=open_version,
         precision_of=precision_of,
+        is_portable=is_portable,
     )
 
 
@@ -46,13 +51,39 @@ def open_trunk(folder: Path, precision: str) -> Trunk | Batched:
         from inference.engine.accelerated import KerasTrunk
 
         return Batched(KerasTrunk(folder, most=batch()), most=batch())
-    trunk = Trunk(folder, precision=precision, threads=min(settings.INFERENCE_LANES or cores(), cores()))
+    trunk = _on_litert(folder) or Trunk(folder, precision=precision, threads=_threads())
     return Batched(trunk, most=batch()) if batch() else trunk
+
+
+def _on_litert(folder: Path) -> Trunk | None:
+    """None where OpenVINO is to answer; where LiteRT was asked for, the log says why."""
+    if settings.INFERENCE_RUNTIME != "litert":
+        return None
+    why = litert.refusal_of(folder) or "a worker has not written it yet"
+    if is_portable(folder):
+        try:
+            return Trunk(folder, threads=_threads(), portable=True)
+        except (OSError, ValueError, RuntimeError, CrowdtuneError) as error:
+            why = str(error)
+    logger.warning("OpenVINO answers for %s, which is not there for LiteRT: %s", folder, why)
+    return None
+
+
+def is_portable(folder: Path) -> bool:
+    """Whether what lies in the folder, a trunk or a fine-tuned version, is opened on LiteRT."""
+    return settings.INFERENCE_RUNTIME == "litert" and litert.is_there(folder)
+
+
+def _threads() -> int:
+    return min(settings.INFERENCE_LANES or cores(), cores())
 
 
 def precision_of(classifier: Classifier) -> str:
     """f32, or bf16 where that is allowed, this processor has it, and the version's own measurement lost nothing."""
-    if settings.INFERENCE_PRECISION != "auto" or settings.INFERENCE_DEVICE == "gpu":
+    if settings.INFERENCE_PRECISION != "auto" or (settings.INFERENCE_DEVICE, settings.INFERENCE_RUNTIME) != (
+        "cpu",
+        "openvino",
+    ):
         return "f32"
     measured = classifier.manifest.get("precision") or {}
     return "bf16" if measured.get("serve") == "bf16" and has_bf16() else "f32"
@@ -60,7 +91,7 @@ def precision_of(classifier: Classifier) -> str:
 
 def open_version(folder: Path) -> Classifier:
     """A version whose files are whole and which answered like Keras when it was made; no other may serve."""
-    classifier = load_version(folder)
+    classifier = load_version(folder, portable=is_portable(folder))
     if not (classifier.manifest.get("verification") or {}).get("passed"):
         raise ValueError("it was never verified against Keras")
     return classifier

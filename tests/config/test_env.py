@@ -150,6 +150,23 @@ def test_a_library_to_compute_with_that_is_not_installed_is_told_at_the_start(tm
     assert ran.stderr.startswith("crowdtune: KERAS_BACKEND=torch needs the library torch, which is not installed")
 
 
+@pytest.mark.parametrize(
+    ("before", "said", "told"),
+    [
+        ("", "onnx", "INFERENCE_RUNTIME must be one of openvino, litert, got 'onnx'"),
+        ("sys.modules['ai_edge_litert'] = None", "litert", "INFERENCE_RUNTIME=litert needs the library ai-edge-litert"),
+    ],
+)
+def test_a_runtime_that_is_unknown_or_not_installed_is_told_at_the_start(tmp_path, before, said, told):
+    code = f"import sys; {before}; import config.settings".replace("; ;", ";")
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT,
+        env=os.environ | {"DATA_DIR": str(tmp_path), "INFERENCE_RUNTIME": said},
+    )  # fmt: skip
+    assert ran.returncode == 1
+    assert told in ran.stderr
+
+
 def test_a_value_out_of_a_list_is_taken_and_any_other_refused(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert env.choice("KERAS_BACKEND", "tensorflow", out_of=("tensorflow", "jax")) == "jax"

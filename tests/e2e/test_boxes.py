@@ -145,10 +145,8 @@ def test_a_box_is_moved_resized_relabelled_undone_and_sent(visit, make_project, 
     x, y = handle(page, "se")
     drag(page, (x, y), (x + 40, y + 30))
     assert boxes(page)[0]["box"] == pytest.approx([*moved[:2], moved[2] + 40 / scale, moved[3] + 30 / scale], abs=0.7)
-    page.keyboard.press("c")
     page.keyboard.press("2")
     assert boxes(page)[0]["category"] == "dog"
-    assert page.evaluate("document.activeElement.id") == "stage"
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+z")
     assert boxes(page)[0] == {"category": "cat", "box": moved}

@@ -23,10 +23,10 @@ from inference.intake import limits
 from labeling.accounts.keys import create_key
 from labeling.models import Project
 from labeling.services import create_project
-from tests.training.trunks import small_trunk_folder, trunk_here
+from tests.training.trunks import small_portable_folder, small_trunk_folder, trunk_here
 from training.models import EmbeddingCursor, ModelVersion, Snapshot, TrainingRun
 
-__all__ = ["small_trunk_folder", "trunk_here"]
+__all__ = ["small_portable_folder", "small_trunk_folder", "trunk_here"]
 
 CATEGORIES = ("blue", "green", "red")
 NOW = datetime(2026, 1, 5, 12, 0, 20, tzinfo=UTC)

@@ -11,10 +11,13 @@ import pytest
 from labeling.models import Project
 from tests.training.drawing import labeled_project
 from tests.training.published import server
-from tests.training.trunks import cut_trunk_here, small_trunk_folder, trunk_here
+from tests.training.trunks import cut_trunk_here, small_portable_folder, small_trunk_folder, trunk_here
 from training.runs import due
 
-__all__ = ["cut_trunk_here", "looks_are_short", "project", "server", "small_trunk_folder", "train_here", "trunk_here"]
+__all__ = [
+    "cut_trunk_here", "looks_are_short", "project", "server", "small_portable_folder", "small_trunk_folder",
+    "train_here", "trunk_here",
+]  # fmt: skip
 
 
 @pytest.fixture

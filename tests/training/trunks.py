@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from training.learning.files import locked
 from training.learning.networks.backbones import BACKBONES
 from training.learning.networks.keys import trunk_key
 from training.learning.networks.weights import locate
@@ -31,6 +32,24 @@ def small_trunk_folder() -> Callable[..., Path]:
         return ensure_trunk(small, locate(small, settings.KERAS_HOME), root, up_to)
 
     return export
+
+
+@pytest.fixture(scope="session")
+def small_portable_folder(small_trunk_folder: Callable[..., Path]) -> Path:
+    """The same folder again, with the trunk for LiteRT in it: in the place of a damaged one, made once for all."""
+    from training.learning.portable import ensure_portable  # as above
+
+    small = BACKBONES["crowdtune_small"]
+    root = Path(os.environ["CROWDTUNE_TEST_FOLDER"], "portable")
+    folder = root / "trunks" / small_trunk_folder().name
+    with locked(root / ".lock"):
+        if not folder.exists():
+            copy(small_trunk_folder(), root)
+            (folder / "litert").mkdir()
+            (folder / "litert" / "network.tflite").write_bytes(b"another file")
+            (folder / "litert" / "facts.json").write_text('{"sha256": "of the file that was written"}')
+        assert ensure_portable(folder, small, locate(small, settings.KERAS_HOME))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,7 @@ class Embedder(Protocol):
     dim: int
     shape: tuple[int, ...]  # of one image's features, whose product is ``dim``; maps come last
     size: int
+    platform: str  # what computes it: openvino, litert or keras
 
     def embed(self, images: np.ndarray) -> np.ndarray: ...
 

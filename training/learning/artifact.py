@@ -19,6 +19,7 @@ from labeling.text.words import gettext as _
 from training.learning.errors import ArtifactDamaged, NotFaithful
 from training.learning.files import folder_atomic, sha256_of, write_arrays, write_atomic
 from training.learning.heads.dense import Head, softmax
+from training.learning.networks.litert import Interpreted, network_of
 from training.learning.networks.trunk import Compiled, convert
 
 SCHEMA = 1
@@ -27,11 +28,13 @@ TOLERANCE = 1e-4  # largest difference of a probability from Keras'
 
 
 class Tail:
-    """The retrained last block with its head: activations ``[n, dim]`` -> logits ``[n, classes]``, on OpenVINO."""
+    """The retrained last block with its head: activations ``[n, dim]`` -> logits ``[n, classes]``, on OpenVINO, or
+    on LiteRT where ``path`` is a file of that.
+    """
 
     def __init__(self, path: Path, shape: Sequence[int]) -> None:
         self.shape = tuple(shape)
-        self._network = Compiled(path, self.shape)
+        self._network = Compiled(path, self.shape) if path.suffix == ".xml" else Interpreted(path)
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         rows = np.asarray(x, np.float32).reshape(len(x), *self.shape)
@@ -152,8 +155,11 @@ def _not_whole(folder: Path, error: Exception) -> ArtifactDamaged:
     )
 
 
-def load_version(folder: Path) -> Classifier:
+def load_version(folder: Path, *, portable: bool = False) -> Classifier:
     """Read a version; every hash is checked first.
+
+    Args:
+        portable: The retrained block on LiteRT, by the file that ``training.learning.portable`` has written.
 
     Raises:
         ArtifactDamaged: a file is missing, is another one, or does not fit the manifest.
@@ -163,7 +169,7 @@ def load_version(folder: Path) -> Classifier:
         head = Head.load(folder / "head.npz") if "head.npz" in manifest["files"] else None
         tail = None
         if "tail.xml" in manifest["files"] and "tail.bin" in manifest["files"]:
-            tail = Tail(folder / "tail.xml", manifest["tail_shape"])
+            tail = Tail(network_of(folder) if portable else folder / "tail.xml", manifest["tail_shape"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _not_whole(folder, error) from error
     if head is None and tail is None:

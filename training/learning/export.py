@@ -34,16 +34,24 @@ def keras_model_of(classifier: Classifier, backbone: Backbone, weights: Weights)
         classifier: A loaded version, extraction or fine-tuned.
         backbone, weights: What its manifest names; the weights' SHA-256 is the caller's to compare.
     """
-    from training.learning.tuning.finetune import build_tail, whole_model  # defines Keras layers
+    from training.learning.tuning.finetune import whole_model  # defines Keras layers
     from training.learning.verify import keras_classifier
 
     if classifier.head is not None:
         return keras_classifier(backbone, weights, classifier.head)
+    tail = tail_model(classifier, backbone, weights)
+    return whole_model(backbone, weights, tail, classifier.temperature, classifier.manifest.get("cut"))
+
+
+def tail_model(classifier: Classifier, backbone: Backbone, weights: Weights) -> Any:
+    """What a fine-tuned version has learned, in Keras: activations at its cut -> logits."""
+    from training.learning.tuning.finetune import build_tail  # as above
+
     arrays = _tail_arrays(classifier.folder)
     head = _empty_head(arrays, classifier.categories)
     tail = build_tail(backbone, weights, head, classifier.manifest.get("cut"))
     tail.set_weights([arrays[f"w{index}"] for index in range(len(tail.weights))])
-    return whole_model(backbone, weights, tail, classifier.temperature, classifier.manifest.get("cut"))
+    return tail
 
 
 def _tail_arrays(folder: Path) -> dict[str, np.ndarray]:

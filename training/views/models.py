@@ -151,7 +151,7 @@ def download(request: HttpRequest, slug: str, number: int) -> FileResponse | Htt
         return _versions_page(request, slug, status=404)
     file = tempfile.TemporaryFile(dir=settings.DATA_DIR)  # noqa: SIM115 - the response closes it
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(folder.glob("*")):
+        for path in sorted(path for path in folder.glob("*") if path.is_file()):
             archive.write(path, path.name)
         for path in sorted(trunk.glob("trunk.*")):
             archive.write(path, f"trunk/{path.name}")

@@ -15,7 +15,7 @@ from inference.engine.batching import Batched
 class Means:
     """A trunk that says each picture's mean, remembers its batches, and breaks on a white picture."""
 
-    key, dim, shape, size = "means", 1, (1,), 2
+    key, dim, shape, size, platform = "means", 1, (1,), 2, "numpy"
 
     def __init__(self) -> None:
         self.batches: list[int] = []

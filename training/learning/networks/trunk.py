@@ -1,4 +1,4 @@
-"""The frozen network as an artifact: uint8 pictures in, features out, on OpenVINO, with no Keras at hand.
+"""The frozen network as an artifact: uint8 pictures in, features out, on OpenVINO or LiteRT, with no Keras at hand.
 
 ``export_trunk`` goes Keras -> TensorFlow's graph -> OpenVINO with the preprocessing inside it, asserts one output, and
 compares with Keras before the folder gets its name. f32 is pinned: OpenVINO runs bf16 silently on processors that have
@@ -31,6 +31,7 @@ from training.learning.networks.backbones import Backbone
 from training.learning.networks.imported import from_json
 from training.learning.networks.keys import FORMAT, trunk_key
 from training.learning.networks.light import openvino
+from training.learning.networks.litert import Interpreted, network_of
 from training.learning.networks.weights import Weights
 
 TOLERANCE = 1e-3  # of the largest feature; measured: 1e-5
@@ -67,14 +68,15 @@ def ensure_trunk(
         if is_whole(folder):
             return folder
         arguments = [asdict(backbone), asdict(weights), str(folder), cut]
-        _with_tensorflow("export", arguments, backbone.title, folder, waiting)
+        with_tensorflow("export", arguments, backbone.title, folder, waiting)
     return folder
 
 
-def _with_tensorflow(
-    verb: str, arguments: list[Any], title: str, folder: Path, waiting: Callable[[], None] | None = None
-) -> None:
-    """Let a process of its own, with Keras on TensorFlow whatever it computes with here, do one of VERBS.
+def with_tensorflow(
+    verb: str, arguments: list[Any], title: str, folder: Path, waiting: Callable[[], None] | None = None,
+    *, module: str = "training.learning.networks.trunk",
+) -> None:  # fmt: skip
+    """Let a process of its own, with Keras on TensorFlow whatever it computes with here, do one of ``module``'s VERBS.
 
     Raises:
         LearningError: It failed: ``disk_full`` or ``export_failed``.
@@ -82,7 +84,7 @@ def _with_tensorflow(
     environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     here = str(Path(__file__).resolve().parents[3])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (here, environment.get("PYTHONPATH"))))
-    command = [sys.executable, "-m", "training.learning.networks.trunk", verb, json.dumps(arguments, default=str)]
+    command = [sys.executable, "-m", module, verb, json.dumps(arguments, default=str)]
     code, told = _heard(command, environment, waiting or (lambda: None))
     if code:
         raise _failed(title, folder, code, told)
@@ -192,7 +194,7 @@ def convert(model: Any, target: Path) -> None:
     if keras.backend.backend() != "tensorflow":
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             model.save(Path(scratch) / "model.keras")
-            _with_tensorflow("convert", [f"{scratch}/model.keras", str(target)], model.name, target)
+            with_tensorflow("convert", [f"{scratch}/model.keras", str(target)], model.name, target)
         return
     import tensorflow  # the backend itself
 
@@ -208,13 +210,13 @@ def convert(model: Any, target: Path) -> None:
     openvino.save_model(network, str(target), compress_to_fp16=False)
 
 
-def faithful(actual: np.ndarray, expected: np.ndarray) -> float:
-    """Largest difference in units of the largest expected value; raises NotFaithful beyond TOLERANCE."""
+def faithful(actual: np.ndarray, expected: np.ndarray, most: float = TOLERANCE) -> float:
+    """Largest difference in units of the largest expected value; raises NotFaithful beyond ``most``."""
     difference = float(np.abs(actual - expected).max() / max(float(np.abs(expected).max()), 1e-12))
-    if not difference <= TOLERANCE:
+    if not difference <= most:
         raise NotFaithful(
             _("The exported network differs from Keras by %(difference).2e; at most %(most)s is allowed.")
-            % {"difference": difference, "most": TOLERANCE}
+            % {"difference": difference, "most": most}
         )
     return difference
 
@@ -311,11 +313,16 @@ class Compiled:
 class Trunk:
     """A loaded trunk. ``key``, ``dim``, ``size``, ``shape`` are facts of the folder; ``embed`` is the work.
 
+    Args:
+        portable: On LiteRT, in f32, by the file that ``training.learning.portable`` has written.
+
     Raises:
         ArtifactDamaged: A file of the folder is missing, or not the one that was exported.
     """
 
-    def __init__(self, folder: Path, *, precision: str = "f32", threads: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, precision: str = "f32", threads: int | None = None, portable: bool = False
+    ) -> None:
         facts = _checked_facts(folder)
         self.key: str = facts["key"]
         self.backbone: str = facts["backbone"]
@@ -323,7 +330,13 @@ class Trunk:
         self.size: int = facts["size"]
         self.shape: tuple[int, ...] = tuple(facts["shape"])
         self.cut: str | None = facts["cut"]
-        self._network = Compiled(folder / "trunk.xml", (self.size, self.size, 3), precision=precision, threads=threads)
+        self.platform = "litert" if portable else "openvino"
+        self._network: Compiled | Interpreted
+        if portable:
+            self._network = Interpreted(network_of(folder), threads=threads)
+        else:
+            shape = (self.size, self.size, 3)
+            self._network = Compiled(folder / "trunk.xml", shape, precision=precision, threads=threads)
 
     def embed(self, images: np.ndarray) -> np.ndarray:
         """uint8 ``[n, size, size, 3]`` -> float32 ``[n, dim]``; thread-safe; each row independent of the others.
@@ -342,14 +355,14 @@ class Trunk:
 
 
 def _export(backbone: dict[str, Any], weights: dict[str, Any], folder: str, cut: str | None) -> None:
-    export_trunk(from_json(backbone), _weights(weights), Path(folder), cut)
+    export_trunk(from_json(backbone), weights_from_json(weights), Path(folder), cut)
 
 
-def _weights(facts: dict[str, Any]) -> Weights:
+def weights_from_json(facts: dict[str, Any]) -> Weights:
     path, root = facts["path"], facts["root"]
     return Weights(
         Path(path) if path else None, facts["state"], facts["sha256"], Path(facts["expected"]),
-        _weights(root) if root else None,
+        weights_from_json(root) if root else None,
     )  # fmt: skip
 
 

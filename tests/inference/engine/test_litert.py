@@ -1,0 +1,111 @@
+"""Answers by LiteRT where the setting asks for it: the same ones, by OpenVINO until the file is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inference.engine import runtime
+from inference.engine.routing import VersionRef
+from tests.inference.serving import ask, make_head
+from tests.training.trunks import copy
+from training.features import portables
+from training.models import ModelVersion
+
+LOADED = """
+import sys, django
+django.setup()
+from pathlib import Path
+from inference.engine import runtime
+import numpy as np
+trunk = runtime.open_trunk(Path(sys.argv[1]), "f32")
+print(trunk.platform, trunk.embed(np.zeros((1, 128, 128, 3), np.uint8)).shape)
+print(sorted({"tensorflow", "keras"} & set(sys.modules)))
+"""
+
+
+@pytest.fixture
+def version(settings: Any, add_version: Any, data_dir: Path, small_trunk_folder: Any) -> ModelVersion:
+    """A champion on the smallest backbone of the zoo, which nobody has written for LiteRT yet."""
+    settings.INFERENCE_RUNTIME = "litert"
+    portables._once.cache_clear()
+    copy(small_trunk_folder(), data_dir)
+    key = small_trunk_folder().name
+    champion = add_version(alias="champion", trunk=key, head=make_head(3, 256))
+    path = data_dir / champion.artifact / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"backbone": "crowdtune_small"}))
+    return champion
+
+
+def answered(api: Any) -> tuple[str, list[tuple[str, float]]]:
+    """What ``/v2`` says answers, and the probabilities of a picture by ``predict/``."""
+    found = ask(api)
+    assert found.status_code == 200, found.json()
+    scores = {score["category"]: score["probability"] for score in found.json()["predictions"][0]["categories"]}
+    return api.get("/v2/models/colours").json()["platform"], sorted(scores.items())
+
+
+def test_openvino_answers_until_the_file_is_there_and_litert_the_same_from_then_on(
+    api, version, data_dir, small_portable_folder, caplog, settings
+) -> None:
+    trunk = data_dir / "trunks" / small_portable_folder.name
+    platform, first = answered(api)
+    assert platform == "openvino"
+    assert caplog.text.count("a worker has not written it yet") == 1
+    shutil.copytree(small_portable_folder / "litert", trunk / "litert")
+    platform, then = answered(api)
+    assert platform == "litert"
+    assert [key for key, _value in then] == [key for key, _value in first]
+    assert [value for _key, value in then] == pytest.approx([value for _key, value in first], abs=1e-4)
+
+    (trunk / "litert" / "network.tflite").write_bytes(b"damaged")
+    assert answered(api) == ("openvino", first), "no outage, and the platform is the true one"
+    shutil.rmtree(trunk / "litert")
+    shutil.copytree(small_portable_folder / "litert", trunk / "litert")
+    settings.INFERENCE_RUNTIME = "openvino"
+    assert answered(api)[0] == "openvino"
+
+
+def test_a_network_that_litert_cannot_run_is_answered_by_openvino_and_the_log_says_why(
+    version, data_dir, small_trunk_folder, caplog
+) -> None:
+    trunk = data_dir / "trunks" / small_trunk_folder().name
+    (trunk / "litert").mkdir()
+    (trunk / "litert" / "facts.json").write_text('{"refused": "no such operation"}')
+    engine = runtime.engine()
+    for _request in range(3):
+        assert engine.trunk_of(engine.classifier(VersionRef.of(version))).platform == "openvino"
+    assert caplog.text.count("no such operation") == 1
+
+
+def test_a_web_process_on_litert_has_not_loaded_tensorflow(small_portable_folder: Path) -> None:
+    environment = os.environ | {"INFERENCE_RUNTIME": "litert"}
+    command = [sys.executable, "-c", LOADED, str(small_portable_folder)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert ran.stdout.splitlines() == ["litert (1, 256)", "[]"], ran.stderr
+
+
+def test_a_worker_sees_to_the_networks_that_answer_once(
+    version, data_dir, small_portable_folder, add_version, caplog, settings
+) -> None:
+    trunk = data_dir / "trunks" / small_portable_folder.name
+    shutil.copytree(small_portable_folder / "litert", trunk / "litert")
+    strange = add_version(alias="challenger")  # on a network that is not of the zoo, as one that was taken out
+    add_version()  # nobody asks it
+    settings.INFERENCE_RUNTIME = "openvino"
+    portables.make_portables()
+    assert not caplog.records
+    settings.INFERENCE_RUNTIME = "litert"
+    for _time in range(3):
+        portables.make_portables()
+    told = [record.getMessage() for record in caplog.records if record.name == portables.__name__]
+    assert len(told) == 1, told
+    assert strange.artifact in told[0]
+    assert "got 'tiny'" in told[0]
