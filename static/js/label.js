@@ -45,6 +45,7 @@ const WORD = 300; // milliseconds that the next tasks wait for an answer to arri
 const LONG = 1500; // milliseconds after which a wait is told
 let shownAt = 0;
 let refilling = null;
+let early = false; // the next tasks came before an answer had arrived: what a rule says of that is not heard yet
 let loading = null;
 let staying = false; // the next page is one of this project
 let blocked = false; // the image has not loaded as it should: it can only be skipped
@@ -55,7 +56,10 @@ let busy = true; // nothing may be answered: no task, or its image has not loade
 
 const outbox = new Outbox(client, {
   send: delivery(client.assignments),
-  onChange: (state) => tell(page.sync, state, words),
+  onChange: (state) => {
+    tell(page.sync, state, words);
+    hearLate();
+  },
   onRefused: (item, message) => {
     gone.delete(item.task);
     forget(item.id);
@@ -70,6 +74,7 @@ const outbox = new Outbox(client, {
 /* Lease the tasks to come. Leases whose answers wait in the outbox are live on the server too. */
 async function refill() {
   const answered = new Set(outbox.items().map((item) => item.id));
+  early = answered.size > 0;
   const hold = Math.min(answered.size + (current ? 1 : 0) + AHEAD, 10);
   const { tasks, ...told } = await call("POST", client.claim, { hold });
   warning = told.warning;
@@ -136,10 +141,26 @@ function refillQuietly() {
   refilling ??= outbox
     .sent(WORD)
     .then(refill)
-    .catch(() => {})
+    .catch((error) => isEnd(error) && stop())
     .finally(() => {
       refilling = null;
+      hearLate();
     });
+}
+
+function hearLate() {
+  if (early && !outbox.items().length) refillQuietly();
+}
+
+/* Whether the server hands out nothing here any more, as to who is paused, or where the project is. */
+function isEnd(error) {
+  return error.code === "worker_paused" || !isPassing(error);
+}
+
+/* What is loaded ahead is not asked any more. What stands in the form is not thrown away: it may still be sent. */
+function stop() {
+  ahead.length = 0;
+  if (!Object.keys(form.answers()).length) leave();
 }
 
 /* Ask until the server answers: the person sees a spinner, and what is in the outbox is safe. */

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Route, expect
 
+from labeling import services
 from labeling.models import Judgment, Membership
 from tests.e2e.conftest import happened, lose_first_reply, painted, ready, until
 from tests.e2e.pointers import twice
@@ -302,21 +303,38 @@ def test_the_key_of_an_option_is_told_as_it_is(visit, make_project, join, worker
         moved_on(page, before)
 
 
-def test_who_is_paused_while_at_work_reads_why(visit, make_project, join, worker):
+def test_who_is_paused_while_at_work_reads_why_at_once(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=9)
-    member = join(project, worker)
-    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
-    ready(page)
+    rule = {"measure": "same_in_a_row", "threshold": 1, "comparison": "at_least", "action": "pause"}
+    services.add_rule(project=project, user=project.owner, message="Too fast.", **rule)
+    page = start(project, watch=False)
     loaded_ahead(page, 2)
-    member.is_paused, member.paused_because = True, "Too fast."
-    member.save()
-    for _ in range(3):
-        before = shown(page)
-        page.keyboard.press("1")
-        page.wait_for_timeout(200)
-        if page.locator(f"#image[src='{before}']").count() == 0:
-            continue
+    page.keyboard.press("1")
+    # The images that were loaded ahead are not asked any more.
     expect(page.get_by_text("Too fast.").first).to_be_visible()
+    assert Judgment.objects.filter(project=project).count() == 1
+
+
+def test_what_stands_in_the_form_of_who_is_paused_may_be_sent(make_project, start):
+    project = make_project(questions=[{"key": "note", "kind": "text", "prompt": "What is it?"}], images=9)
+    page = start(project, watch=False)
+    loaded_ahead(page, 2)
+    held: list[Route] = []
+    page.route("**/next/**", lambda route: route.continue_() if held else held.append(route))
+    for said in ("A cat.", "A dog."):
+        before = shown(page)
+        page.get_by_role("textbox").fill(said)
+        if said == "A cat.":
+            page.keyboard.press("Control+Enter")
+            moved_on(page, before)
+            happened(page, lambda: held)
+    services.pause_worker(member=project.memberships.get(role="worker"), because="Too fast.")
+    with page.expect_response("**/next/**"):
+        held[0].continue_()
+    expect(page.get_by_role("textbox")).to_have_value("A dog.")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("Too fast.").first).to_be_visible()
+    assert Judgment.objects.filter(project=project).count() == 2
 
 
 def test_who_is_warned_while_at_work_reads_it_before_the_next_image(make_project, start):
