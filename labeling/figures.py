@@ -7,16 +7,17 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from django.db.models import Avg, Case, Count, F, Q, Sum, Value, When
+from django.db.models import Avg, Case, Count, F, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Greatest
+from django.db.models.lookups import Exact
 
 from labeling import doubts
 from labeling.accounts import people
 from labeling.collecting import box_golds, workflow
-from labeling.collecting.leases import fetch
 from labeling.collecting.tasks import checks
 from labeling.consensus import rounds, stopping
-from labeling.models import Assignment, Gold, Judgment, Membership, Project, Question, Task
+from labeling.models import Assignment, Consensus, Gold, Judgment, Membership, Project, Question, Task
 
 # The end of the budget only interrupts a task.
 UNDONE = Q(state=Task.State.OPEN) | Q(retired_because=Task.Because.BUDGET)
@@ -184,22 +185,20 @@ def agreement(project: Project) -> dict[str, Any]:
     return found
 
 
-# Of a task that one person has answered, that answer is the label. The newest: this is read by a page.
-_BY_LANGUAGE = """
-SELECT j.language, count(*), count(*) FILTER (WHERE j.answers -> %(key)s::text = c.answer)
-FROM (SELECT task_id, language, answers FROM labeling_judgment
-      WHERE project_id = %(project)s AND withdrawn_at IS NULL AND language <> '' ORDER BY id DESC LIMIT 50000) j
-JOIN labeling_consensus c ON c.task_id = j.task_id AND c.question_id = %(question)s AND c.judgment_count > 1
-WHERE jsonb_exists(j.answers, %(key)s) GROUP BY 1 ORDER BY 2 DESC"""
-
-
 def by_language(question: Question) -> dict[str, tuple[int, int]]:
     """Language -> of the judgments whose question was shown in it: how many there are, and how many say the label.
 
-    Where those of one language say it less often than the others', its words may say something else.
+    Where those of one language say it less often than the others', its words may say something else. Of the newest, for
+    this is read by a page. Of a task that one person has answered, that answer is the label.
     """
-    values = {"project": question.project_id, "question": question.pk, "key": question.key}
-    return {code: (judgments, agreeing) for code, judgments, agreeing in fetch(_BY_LANGUAGE, values)}
+    said = Judgment.objects.filter(project=question.project_id, withdrawn_at=None).exclude(language="")
+    newest = said.order_by("-id").values("pk")[:50_000]
+    labels = Consensus.objects.filter(task=OuterRef("task"), question=question, judgment_count__gt=1)
+    label = Subquery(labels.asked(question.project).values("answer")[:1])
+    rows = Judgment.objects.filter(pk__in=newest, answers__has_key=question.key).annotate(label=label)
+    agrees = Q(Exact(KeyTransform(question.key, "answers"), F("label")))
+    found = rows.exclude(label=None).values_list("language").annotate(n=Count("id"), same=Count("id", filter=agrees))
+    return {code: (judgments, agreeing) for code, judgments, agreeing in found.order_by("-n", "language")}
 
 
 def members(project: Project) -> Any:

@@ -135,12 +135,12 @@ def _agreement(record: Record, rule: Rule) -> float | None:
     """The share of the last ``window`` answers that are the consensus, where others have answered too.
 
     By what the worker was asked and said: who rightly said no was not asked how many there are, and nobody has to
-    remark what others do.
+    remark what others do. What the labels of others rule out is no label.
     """
     last = [row for row in record.said if not row.is_gold]
     found: dict[int, dict[str, Any]] = {}
     rows = Consensus.objects.filter(task_id__in=[row.task_id for row in last], judgment_count__gte=2)
-    rows = rows.exclude(question__kind="text", question__required=False)
+    rows = rows.exclude(question__kind="text", question__required=False).asked(record.project)
     for task_id, key, answer in rows.values_list("task_id", "question__key", "answer"):
         found.setdefault(task_id, {})[key] = answer
     beside = ((row, found.get(row.task_id, {})) for row in last)

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 
 from labeling import services
 from labeling.errors import CrowdtuneError
-from labeling.models import Gold, Judgment, Membership, Project, RuleEvent, Task
+from labeling.models import Consensus, Gold, Judgment, Membership, Project, RuleEvent, Task
 from tests.labeling.conftest import answer, claim, person
 
 pytestmark = pytest.mark.django_db
@@ -191,6 +191,27 @@ def test_who_was_not_asked_and_who_remarks_nothing_agrees_with_the_others(
     ]
     for who, answers in said:
         services.submit_judgment(assignment_id=claim(project, who).pk, worker=who, answers=answers)
+    assert not RuleEvent.objects.filter(membership__user=worker).exists()
+
+
+def test_what_the_labels_rule_out_is_nothing_to_agree_with(make_project: Callable[..., Project], worker: User) -> None:
+    asked: list[dict[str, Any]] = [
+        {"key": "category", "kind": "number", "prompt": "How many legs?"},
+        {"key": "count", "kind": "yes_no", "prompt": "Are there many?"},
+    ]
+    asked[1]["show_if"] = {"question": "category", "at_least": 100}
+    project = make_project(images=1, judgments_min=6, judgments_max=6, access="open", gold_rate=0, questions=asked)
+    add(project, measure="agreement", window=1, comparison="below", threshold=1, action="warn")
+    said: list[tuple[User, dict[str, Any]]] = [
+        *((person(name), {"category": 99}) for name in "abc"),
+        *((person(name), {"category": 101, "count": True}) for name in "de"),
+        (worker, {"category": 100, "count": False}),
+    ]
+    for who, answers in said:
+        services.submit_judgment(assignment_id=claim(project, who).pk, worker=who, answers=answers)
+    labels = dict(Consensus.objects.filter(project=project).values_list("question__key", "answer"))
+    assert labels["category"] < 100
+    assert labels["count"] is True
     assert not RuleEvent.objects.filter(membership__user=worker).exists()
 
 

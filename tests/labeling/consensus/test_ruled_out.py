@@ -99,6 +99,19 @@ def test_a_cat_s_collar_is_no_label_and_waits_for_no_reviewer() -> None:
     assert tasks.disputed(project).count() == 2
 
 
+def test_answers_about_a_cat_s_collar_say_nothing_of_a_language() -> None:
+    _project, found = of_animals()
+    for task in found:
+        update_task(task_id=task.pk)
+    Judgment.objects.update(language="en")
+    Judgment.objects.filter(worker__username="eva").update(language="hi")
+    collar = Question.objects.get(key="collar")
+    assert figures.by_language(collar) == {"en": (4, 4), "hi": (1, 1)}
+    collar.show_if = None
+    collar.save()
+    assert sum(said for said, _same in figures.by_language(collar).values()) == 9
+
+
 def test_a_collar_counts_again_once_a_person_says_dog_and_gold_stays_what_its_owner_knows() -> None:
     project, (cat, other, dog) = of_animals()
     fit_project(project.pk)
