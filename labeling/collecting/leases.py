@@ -166,7 +166,7 @@ SELECT t.priority, t.random, t.id FROM (
     SELECT task_id FROM labeling_judgment WHERE worker_id = %(worker)s AND project_id = %(project)s
     ORDER BY id DESC LIMIT 20) j
 JOIN labeling_task t ON t.id = j.task_id AND NOT t.is_gold ORDER BY t.priority, t.random DESC LIMIT 1"""
-_GOLD = f"""WITH {_LIVE},
+_GOLD = f"""WITH {_LIVE}, {_SOON},
 candidate AS (
     SELECT t.id, t.wanted FROM labeling_gold g JOIN labeling_task t ON t.id = g.task_id
     WHERE t.project_id = %(project)s AND t.is_gold AND g.use = %(use)s AND t.wanted < 32000 AND {_UNSEEN}
@@ -180,7 +180,7 @@ made AS (
     SELECT gen_random_uuid(), c.id, %(project)s, %(worker)s, c.wanted, 'leased', '',
            coalesce(%(since)s::timestamptz, {_IN_TURN}),
            %(now)s + make_interval(secs => %(seconds)s), %(version)s, %(price)s::numeric
-    FROM candidate c RETURNING id, task_id, created_at, expires_at, survey_version
+    FROM candidate c CROSS JOIN soon RETURNING id, task_id, created_at, expires_at, survey_version
 )
 {_SHOW.format(upcoming="NULL")}"""
 # Hidden gold starts at a random place of the order; practice and the test keep the owner's order.

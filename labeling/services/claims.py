@@ -82,13 +82,15 @@ def _hiding_gold(project: Project, hold: int, values: dict[str, Any]) -> list[Le
     """Each lease may be gold, at the project's rate, and none tells: not by its place, by how many come with it, or by
     images to load ahead. Which of those comes next depends on what everybody else is doing, and gold depends on nobody;
     so nothing is named ahead here but what is leased already. Where nothing else is left for the worker gold would be
-    all that comes, known as gold and paid for nothing; a rate of 1 asks for that.
+    all that comes, known as gold and paid for nothing; a rate of 1 asks for that. Whether something is left is asked
+    before each claim, or those of gold would take longer.
     """
     values = {**values, "since": timezone.now()}
     gold = [random.random() < project.gold_rate for _lease in range(hold)]
     found: list[Lease] = []
     worker = values["worker_id"]
-    if any(gold) and (project.gold_rate == 1 or leases.is_any_left(project_id=project.pk, worker_id=worker)):
+    may_hide = project.gold_rate == 1 or leases.is_any_left(project_id=project.pk, worker_id=worker)
+    if may_hide and any(gold):
         found = leases.claim_gold(**values, gold=gold, use=Gold.Use.HIDDEN, start=random.random())
     if len(found) < hold:
         found = leases.claim(**values, hold=hold)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 
 from labeling import services
@@ -48,6 +50,31 @@ def test_a_claim_of_gold_has_the_form_of_any_other(hiding: Project) -> None:
     assert gold["prefetch"] == real["prefetch"] == []
     assert (gold["stage"], gold["payload"], gold["held"]) == (real["stage"], real["payload"], real["held"])
     assert stored.json()["feedback"] is None
+
+
+def statements() -> Counter[str]:
+    """How often this connection has run each statement of a claim."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement, generic_plans + custom_plans FROM pg_prepared_statements")
+        return Counter(dict(cursor.fetchall()))
+
+
+def test_a_claim_of_gold_asks_the_database_as_much_as_any_other(make_project: Callable[..., Project]) -> None:
+    project = make_project(images=20, gold_rate=0.5, access="open", judgments_min=1, judgments_max=1)
+    for task in Task.objects.order_by("pk")[:10]:
+        services.set_gold(task=task, answers="cat", user=project.owner)
+    project.refresh_from_db()
+    member = services.ensure_member(project=project, user=person("wanda"))
+    asked: dict[bool, set[int]] = {True: set(), False: set()}
+    for _number in range(9):
+        before = statements()
+        lease = services.claim_leases(project=project, member=member)[0]
+        ran = statements() - before
+        asked[Task.objects.get(pk=lease.task_id).is_gold].add(ran.total())
+        written = [statement for statement in ran if "INSERT INTO labeling_assignment" in statement]
+        assert [("synchronous_commit" in statement) for statement in written] == [True]  # none waits for the disk
+        services.skip_assignment(assignment_id=lease.id, worker=member.user)
+    assert asked[True] | asked[False] == {2}
 
 
 def test_what_is_loaded_ahead_names_gold_as_often_as_any_other(make_project: Callable[..., Project]) -> None:
