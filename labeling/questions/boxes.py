@@ -28,7 +28,7 @@ def _options(options: Options) -> Options:
     most = whole_option(options, "most", MOST)
     if most is not None and most < 0:
         raise BadAnswer(_("expected a number of at least %(least)s, got %(value)s.") % {"least": 0, "value": most})
-    return known_options(options, "most")
+    return known_options(options, "choices", "most")
 
 
 def _answer(value: Any, options: Options) -> list[dict[str, Any]]:

@@ -51,6 +51,9 @@ def check(condition: Any, earlier: set[str], depth: int = 0) -> None:
         )
     if tests[0] == "in" and not isinstance(condition["in"], list):
         raise BadAnswer(_("'in' takes a list of answers."))
+    if tests[0] == "answered" and not isinstance(condition["answered"], bool):
+        value = f"{condition['answered']!r:.40}"
+        raise BadAnswer(_("%(name)s must be true or false, got %(value)s.") % {"name": "answered", "value": value})
     if tests[0] in {"at_least", "at_most"} and not is_number(condition[tests[0]]):
         value = f"{condition[tests[0]]!r:.80}"
         raise BadAnswer(_("%(name)s must be a number, got %(value)s.") % {"name": tests[0], "value": value})

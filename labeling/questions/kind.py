@@ -58,7 +58,7 @@ def known_options(options: Options, *names: str) -> Options:
     Raises:
         BadAnswer: One is unknown, or of a wrong type.
     """
-    unknown = sorted(set(options) - {*names, "choices", "cant_tell", "shuffle", "section", "examples"})
+    unknown = sorted(set(options) - {*names, "cant_tell", "section", "examples"})
     if unknown:
         raise BadAnswer(
             _("unknown options %(unknown)s; this kind takes %(known)s.")
@@ -70,11 +70,11 @@ def known_options(options: Options, *names: str) -> Options:
                 _("%(name)s must be true or false, got %(value)s.") % {"name": name, "value": f"{options[name]!r:.40}"}
             )
     for name in ("section", "unit"):
-        if not isinstance(options.get(name) or "", str):
+        if not isinstance(options.get(name, ""), str):
             raise BadAnswer(_("%(name)s is text, got %(value)s.") % {"name": name, "value": f"{options[name]!r:.40}"})
     if "choices" in options:
         options = {**options, "choices": _choices(options["choices"])}
-    examples = options.get("examples") or []
+    examples = options.get("examples", [])
     for row in examples if isinstance(examples, list) else [None]:
         url = row.get("url") if isinstance(row, dict) else row
         if not isinstance(url, str) or not url.startswith(("https://", "http://", "/", "data:image/")):

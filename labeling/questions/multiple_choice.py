@@ -12,7 +12,7 @@ def _options(options: Options) -> Options:
     least, most = whole_option(options, "least", 0), whole_option(options, "most")
     if (least or 0) < 0 or (most is not None and most < (least or 0)):
         raise BadAnswer(_("least must be 0 or more and most not below it."))
-    return known_options(options, "least", "most")
+    return known_options(options, "choices", "shuffle", "least", "most")
 
 
 def _answer(value: Any, options: Options) -> list[str]:

@@ -27,7 +27,7 @@ def _options(options: Options) -> Options:
     least, most = _ends(options)
     if not least < most <= least + 100:
         raise BadAnswer(_("a scale needs 2 to 101 steps, got %(least)s to %(most)s.") % {"least": least, "most": most})
-    labels = options.get("labels") or []
+    labels = options.get("labels", [])
     names = list(labels.values()) if isinstance(labels, dict) else labels
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise BadAnswer(_("labels are the names of the ends: a list of texts, or {step: name}."))

@@ -8,6 +8,10 @@ from labeling.questions.kind import BadAnswer, Kind, Options, Schema, choice_key
 from labeling.text.words import gettext as _
 
 
+def _options(options: Options) -> Options:
+    return known_options(options, "choices", "shuffle")
+
+
 def _answer(value: Any, options: Options) -> str:
     keys = choice_keys(options)
     if not isinstance(value, str) or value not in keys:
@@ -22,4 +26,4 @@ def _schema(options: Options) -> Schema:
     return {"type": "string", "enum": choice_keys(options)}
 
 
-SINGLE_CHOICE = Kind(known_options, _answer, _schema, choice_keys, "class")
+SINGLE_CHOICE = Kind(_options, _answer, _schema, choice_keys, "class")

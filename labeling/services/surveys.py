@@ -242,7 +242,9 @@ def _category(item: Any) -> dict[str, Any]:
         raise bad_survey(
             "categories", _("Expected a name or {key, name, …}, got %(item)s.") % {"item": f"{item!r:.80}"}
         )
-    if not is_storable(dict(row)) or not isinstance(row.get("parent") or "", str):
+    if not is_storable(dict(row)) or not all(
+        row.get(name) is None or isinstance(row[name], str) for name in written.CATEGORY
+    ):
         raise bad_survey(
             "categories",
             _("Every part of a category is text that a database stores; got %(item)s.") % {"item": f"{item!r:.80}"},
@@ -313,7 +315,7 @@ def _question(item: Mapping[str, Any], position: int, earlier: set[str]) -> dict
         raise BadAnswer(_("expected {key, kind, prompt}, got %(item)s.") % {"item": f"{item!r:.80}"})
     if not is_storable(dict(item)):
         raise BadAnswer(_("it holds characters that no database stores."))
-    key, kind = str(item.get("key") or f"question_{position + 1}"), item.get("kind")
+    key, kind = _text(item, "key", 60) or f"question_{position + 1}", item.get("kind")
     if not key.replace("_", "").replace("-", "").isalnum() or not key.isascii() or len(key) > 60 or key in earlier:
         raise BadAnswer(
             _("a key has 1 to 60 letters, digits, - and _, each key once; got %(key)s.") % {"key": f"{key!r:.80}"}
@@ -332,14 +334,24 @@ def _question(item: Mapping[str, Any], position: int, earlier: set[str]) -> dict
     return {
         "key": key,
         "kind": kind,
-        "prompt": str(item.get("prompt") or key)[:500],
-        "help_text": str(item.get("help_text") or ""),
+        "prompt": _text(item, "prompt", written.MOST_PROMPT) or key,
+        "help_text": _text(item, "help_text"),
         "required": required,
         "options": KINDS[kind].options(options),
         "show_if": condition,
-        "stage": str(item.get("stage") or "label")[:20],
+        "stage": _text(item, "stage", written.MOST_STAGE) or "label",
         "position": position,
     }
+
+
+def _text(item: Mapping[str, Any], name: str, most: int | None = None) -> str:
+    text = "" if item.get(name) is None else item[name]
+    if not isinstance(text, str):
+        raise BadAnswer(_("%(name)s is text, got %(value)s.") % {"name": name, "value": f"{text!r:.40}"})
+    if most is not None and len(text) > most:
+        told = _("%(name)s has at most %(most)s characters, got %(count)s.")
+        raise BadAnswer(told % {"name": name, "most": most, "count": len(text)})
+    return text
 
 
 def _options(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -349,7 +361,7 @@ def _options(item: Mapping[str, Any]) -> dict[str, Any]:
         known = ", ".join([*(part for part in written.PARTS if part not in {"id", "position"}), *written.BESIDE])
         told = _("%(unknown)s is not known here; a question has %(known)s.")
         raise BadAnswer(told % {"unknown": ", ".join(unknown), "known": known})
-    inside = item.get("options") or {}
+    inside = {} if item.get("options") is None else item["options"]
     if not isinstance(inside, Mapping | list):
         raise BadAnswer(_("options must be an object, got %(value)s.") % {"value": f"{inside!r:.80}"})
     options = {"choices": inside} if isinstance(inside, list) else {**inside}
@@ -357,7 +369,7 @@ def _options(item: Mapping[str, Any]) -> dict[str, Any]:
     for name, known in written.SAME.items():
         if name in options:
             options.setdefault(known, options.pop(name))
-    return {name: value for name, value in options.items() if value is not None}
+    return {name: value for name, value in options.items() if value is not None or name not in written.BESIDE}
 
 
 def _write_questions(project: Project, rows: list[dict[str, Any]]) -> None:

@@ -1,7 +1,8 @@
 """The JSON Schema of a survey as an owner writes it: its categories, questions and translations.
 
-What a schema cannot say is checked when the survey is stored: keys once each, conditions that look at earlier
-questions only, parents that are categories. Source: https://json-schema.org/draft/2020-12
+What a schema cannot say is checked when the survey is stored: keys once each and without control characters, conditions
+that ask earlier questions for answers that they take, parents that are categories, the ends of a range in their order
+and not too far apart. A part that is null is one that is left out. Source: https://json-schema.org/draft/2020-12
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ from labeling.surveys.translations import ANSWERS, LONGEST
 TEXT: Schema = {"type": "string"}
 YES: Schema = {"type": "boolean"}
 NUMBER: Schema = {"type": "number"}
+NOTHING: Schema = {"type": "null"}
+NAME: Schema = {"type": "string", "pattern": "\\S", "not": {"const": CANT_TELL}}
+ADDRESS: Schema = {"type": "string", "pattern": "^(https://|http://|/|data:image/)"}
 # What every kind may have, and what each kind may have beside it.
 COMMON: dict[str, Schema] = {
     "cant_tell": {**YES, "description": f'Offer "I can\'t tell", stored as "{CANT_TELL}".'},
     "section": {**TEXT, "description": "Questions of one section stand together under its name."},
     "examples": {
         "type": "array",
-        "items": {"anyOf": [TEXT, {"type": "object", "required": ["url"], "properties": {"url": TEXT}}]},
+        "items": {"anyOf": [ADDRESS, {"type": "object", "required": ["url"], "properties": {"url": ADDRESS}}]},
         "description": "Addresses of pictures that show what is meant.",
     },
 }
-CHOICE: Schema = {"anyOf": [TEXT, {"type": "object", "required": ["key"], "properties": {"key": TEXT, "name": TEXT}}]}
+CHOICE: Schema = {"anyOf": [NAME, {"type": "object", "required": ["key"], "properties": {"key": NAME, "name": TEXT}}]}
 CHOICES: Schema = {"type": "array", "items": CHOICE, "description": "Without them, the project's categories."}
 SHUFFLE: Schema = {**YES, "description": "Each worker sees the choices in another order."}
 WHOLE: Schema = {"type": "integer", "minimum": 0}
@@ -48,12 +52,12 @@ OPTIONS: dict[str, dict[str, Schema]] = {
 # Written by many for the ends of a range, as in judgments_per_task.
 SAME = {"min": "least", "max": "most"}
 BESIDE = tuple(dict.fromkeys([*COMMON, *(name for options in OPTIONS.values() for name in options), *SAME]))
+MOST_PROMPT, MOST_STAGE = 500, 20  # characters
 PARTS = ("id", "key", "kind", "prompt", "help_text", "required", "options", "show_if", "stage", "position")
 
 _ANSWER_OF: Schema = {"type": "string", "description": "The key of an earlier question."}
 _CONDITION: Schema = {
     "anyOf": [
-        {"type": "null"},
         *(
             {
                 "type": "object",
@@ -87,38 +91,53 @@ _CONDITION: Schema = {
         },
     ]
 }
+_KEY: Schema = {**NAME, "maxLength": 100}
 CATEGORY: dict[str, Schema] = {
-    "key": {"type": "string", "minLength": 1, "maxLength": 100},
-    "name": TEXT,
-    "description": TEXT,
-    "wordnet_id": {**TEXT, "description": "As ImageNet names it: n02084071."},
+    "key": {"anyOf": [_KEY, {"enum": [None, ""]}], "description": "Its name, where it is left out."},
+    "name": {"type": ["string", "null"]},
+    "description": {"type": ["string", "null"]},
+    "wordnet_id": {"type": ["string", "null"], "description": "As ImageNet names it: n02084071."},
     "parent": {"type": ["string", "null"], "description": "The key of the category above."},
 }
 _CATEGORY: Schema = {
     "anyOf": [
-        {"type": "string", "minLength": 1, "maxLength": 100},
-        {"type": "object", "anyOf": [{"required": ["key"]}, {"required": ["name"]}], "properties": CATEGORY},
+        _KEY,
+        *(
+            {"type": "object", "required": [name], "properties": {**CATEGORY, name: _KEY}}  # what it goes by
+            for name in ("key", "name")
+        ),
     ]
 }
+
+
+def _or_nothing(schema: Schema) -> Schema:
+    told = {name: schema[name] for name in ("description",) if name in schema}
+    return {"anyOf": [{name: part for name, part in schema.items() if name not in told}, NOTHING], **told}
 
 
 def _question(kind: str) -> Schema:
     options = {**COMMON, **OPTIONS[kind]}
     options |= {name: options[known] for name, known in SAME.items() if known in options}
+    options = {name: _or_nothing(options[name]) if name in options else NOTHING for name in BESIDE}
+    inside: list[Schema] = [{"type": "object", "properties": options, "additionalProperties": False}, NOTHING]
+    if "choices" in OPTIONS[kind]:
+        inside.append(CHOICES)
     return {
         "type": "object",
         "required": ["kind"],
         "properties": {
-            "id": {"type": "integer", "description": "As it is read; it is not written."},
-            "key": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,60}$"},
+            "id": {"description": "As it is read; it is not written."},
+            "key": {
+                "anyOf": [{"type": "string", "pattern": "^(?=.*[A-Za-z0-9])[A-Za-z0-9_-]{1,60}$"}, {"enum": [None, ""]}]
+            },
             "kind": {"const": kind},
-            "prompt": {"type": "string", "minLength": 1, "maxLength": 500},
-            "help_text": TEXT,
+            "prompt": {"type": ["string", "null"], "maxLength": MOST_PROMPT, "description": "The key, without one."},
+            "help_text": {"type": ["string", "null"]},
             "required": {**YES, "default": True},
-            "show_if": {"$ref": "#/$defs/condition"},
-            "stage": {"type": "string", "maxLength": 20, "default": "label"},
-            "position": {"type": "integer"},
-            "options": {"type": "object", "properties": options, "additionalProperties": False},
+            "show_if": {"anyOf": [{"$ref": "#/$defs/condition"}, NOTHING]},
+            "stage": {"type": ["string", "null"], "maxLength": MOST_STAGE, "default": "label"},
+            "position": {"description": "As it is read: the order of the questions is what counts."},
+            "options": {"anyOf": inside},
             **options,
         },
         "additionalProperties": False,

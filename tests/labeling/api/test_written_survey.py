@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
+from labeling.errors import CrowdtuneError
 from labeling.questions import KINDS
+from labeling.services import surveys
 from labeling.surveys import written
 from tests.labeling.conftest import client, person
 
@@ -51,6 +55,55 @@ def test_the_schema_of_surveys_is_published_and_what_it_allows_is_taken(api: API
     again = api.patch(f"{API}projects/{answer.json()['slug']}/", read)
     assert (again.status_code, again.json()["survey_version"]) == (200, 1)
     assert set(written.OPTIONS) == set(KINDS)
+
+
+ODD: list[Any] = [
+    None, "", " ", 0, 3.0, 2.5, -1, True, "x", [], ["a"], [""], ["cant_tell"], [{"key": "a"}], [{"name": "a"}], [1], {},
+    {"1": "b"}, {"1": 2}, "x" * 600, "cant_tell", ["https://e.org/a.jpg"], [{"url": "ftp://e.org"}], "---",
+]  # fmt: skip
+# The ends of a scale in their order, and parents that are categories, are what a schema cannot say.
+UNSAID = {("rating", name) for name in ("least", "most", "min", "max")}
+
+
+def odd_surveys() -> Iterator[dict[str, Any]]:
+    """A survey of one question, with something odd in one place of it."""
+    good: dict[str, Any] = {"categories": ["cat"], "questions": [{"key": "q", "kind": "yes_no"}]}
+    for kind, odd in product(KINDS, ODD):
+        for name in sorted({*written.PARTS, *written.BESIDE, "other"} - {"kind"}):
+            if (kind, name) not in UNSAID:
+                yield {**good, "questions": [{"key": "q", "kind": kind, name: odd}]}
+        yield {**good, "questions": [{"kind": kind, "options": {"examples": odd, "cant_tell": True}}]}
+    for odd in ODD:
+        yield {**good, "categories": [odd]}
+        for name in sorted(set(written.CATEGORY) - {"parent"}):
+            yield {**good, "categories": [{"key": "k", "name": "n", name: odd}]}
+        for test in ({"question": "q", "answered": odd}, {"question": odd}, {"not": odd}, {"all": odd}, {"any": [odd]}):
+            yield {**good, "questions": [*good["questions"], {"key": "r", "kind": "text", "show_if": test}]}
+
+
+def is_taken(survey: dict[str, Any]) -> bool:
+    try:
+        surveys.checked_categories(survey["categories"])
+        surveys.checked_questions(survey["questions"])
+    except CrowdtuneError:
+        return False
+    return True
+
+
+def test_the_schema_allows_what_is_taken_and_nothing_else() -> None:
+    validator = Draft202012Validator(written.schema())
+    odd = list(odd_surveys())[::11]  # each place and each odd thing, not all of them in all
+    assert len(odd) > 300
+    assert [one for one in odd if is_taken(one) != validator.is_valid(one)] == []
+    assert len({is_taken(one) for one in odd}) == 2
+
+
+@pytest.mark.parametrize(
+    "part", [{"prompt": "x" * 501}, {"prompt": 3}, {"help_text": {"hi": "x"}}, {"stage": "s" * 21}]
+)
+def test_a_text_is_refused_sooner_than_cut_or_made_of_something_else(api: APIClient, part: dict[str, Any]) -> None:
+    answer = post(api, {"key": "q", "kind": "text", **part})
+    assert (answer.status_code, next(iter(part)) in answer.json()["error"]["message"]) == (400, True)
 
 
 @pytest.mark.parametrize("name", ["randomize", "allow_cant_tell", "text", "categories", "optional"])
