@@ -59,7 +59,7 @@ def _on_litert(folder: Path) -> Trunk | None:
     """None where OpenVINO is to answer; where LiteRT was asked for, the log says why."""
     if settings.INFERENCE_RUNTIME != "litert":
         return None
-    why = litert.refusal_of(folder) or "a worker has not written it yet"
+    why = litert.refusal_of(folder) or "a worker has yet to write the file"
     if is_portable(folder):
         try:
             return Trunk(folder, threads=_threads(), portable=True)

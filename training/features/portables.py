@@ -12,7 +12,6 @@ from pathlib import Path
 from django.conf import settings
 
 from labeling.errors import CrowdtuneError
-from labeling.text.words import gettext as _
 from training.features import embedding
 from training.learning.errors import LearningError
 from training.learning.networks import litert, weights
@@ -51,8 +50,7 @@ def _make(folder: Path, trunk: Path) -> None:
     backbone = catalogue.backbone_of(manifest["backbone"])
     found = weights.require(backbone, settings.KERAS_HOME)
     if trunk_key(backbone, found.sha256, manifest.get("cut")) != trunk.name:
-        told = _("the weights of %(title)s that it was made of are not under KERAS_HOME")
-        raise LearningError(told % {"title": backbone.title})
+        raise LearningError(f"the weights of {backbone.title} that it was made of are not under KERAS_HOME")
     ensure_portable(trunk, backbone, found)
     if "tail.xml" in manifest["files"]:
         ensure_portable(folder, backbone, found, trunk)

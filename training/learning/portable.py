@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from labeling.text.words import gettext as _
 from training.learning.artifact import compare_with_keras, load_version
 from training.learning.errors import NotFaithful
 from training.learning.files import folder_atomic, locked, sha256_of
@@ -83,7 +82,7 @@ def write_tail(backbone: Backbone, weights: Weights, folder: Path, trunk: Path) 
         logits = network.rows(activations.reshape(-1, *front.shape))
         found = compare_with_keras(softmax(logits / np.float32(classifier.temperature)), expected)
         if not found["passed"]:
-            raise NotFaithful(_("The network for LiteRT answers otherwise: %(found)s.") % {"found": found})
+            raise NotFaithful(f"The network for LiteRT answers otherwise: {found}.")
         return float(found["difference"])
 
     _write(tail_model(classifier, backbone, weights), folder, difference)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from inference.engine import runtime
 from inference.engine.routing import VersionRef
@@ -19,7 +20,8 @@ from tests.training.trunks import copy
 from training.features import portables
 from training.models import ModelVersion
 
-LOADED = """
+LOADED = ("crowdtune_networks_loaded_total", {"platform": "litert"})
+FRESH = """
 import sys, django
 django.setup()
 from pathlib import Path
@@ -58,10 +60,11 @@ def test_openvino_answers_until_the_file_is_there_and_litert_the_same_from_then_
     trunk = data_dir / "trunks" / small_portable_folder.name
     platform, first = answered(api)
     assert platform == "openvino"
-    assert caplog.text.count("a worker has not written it yet") == 1
+    assert caplog.text.count("a worker has yet to write the file") == 1
     shutil.copytree(small_portable_folder / "litert", trunk / "litert")
+    before = REGISTRY.get_sample_value(*LOADED) or 0
     platform, then = answered(api)
-    assert platform == "litert"
+    assert (platform, REGISTRY.get_sample_value(*LOADED)) == ("litert", before + 1)
     assert [key for key, _value in then] == [key for key, _value in first]
     assert [value for _key, value in then] == pytest.approx([value for _key, value in first], abs=1e-4)
 
@@ -87,7 +90,7 @@ def test_a_network_that_litert_cannot_run_is_answered_by_openvino_and_the_log_sa
 
 def test_a_web_process_on_litert_has_not_loaded_tensorflow(small_portable_folder: Path) -> None:
     environment = os.environ | {"INFERENCE_RUNTIME": "litert"}
-    command = [sys.executable, "-c", LOADED, str(small_portable_folder)]
+    command = [sys.executable, "-c", FRESH, str(small_portable_folder)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert ran.stdout.splitlines() == ["litert (1, 256)", "[]"], ran.stderr
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from labeling.text.words import gettext as _
 from training.learning.errors import ArtifactDamaged
 from training.learning.files import sha256_of
 
@@ -84,10 +83,8 @@ def network_of(folder: Path) -> Path:
         if sha256_of(path) == facts["sha256"]:
             return path
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ArtifactDamaged(
-            _("%(folder)s holds no network for LiteRT (%(error)s).") % {"folder": folder, "error": error}
-        ) from error
-    raise ArtifactDamaged(_("%(path)s is not the file that was written.") % {"path": path})
+        raise ArtifactDamaged(f"{folder} holds no network for LiteRT ({error}).") from error
+    raise ArtifactDamaged(f"{path} is not the file that was written.")
 
 
 def refusal_of(folder: Path) -> str:
