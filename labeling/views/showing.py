@@ -231,6 +231,8 @@ def _words() -> dict[str, str]:
         "stage": _("Image with boxes. n makes a new box, arrow keys move it, question mark lists all keys."),
         "tools": _("Box tools"),
         "new_box": _("New box (n)"),
+        "next_box": _("Next box"),
+        "its_category": _("Category of this box (c)"),
         "take": _("Take the dotted boxes"),
         "undo": _("Undo (Ctrl+Z)"),
         "redo": _("Redo (Ctrl+Shift+Z)"),

@@ -1,21 +1,21 @@
 /* The boxes editor: Annotorious draws the boxes, panzoom moves the view, and between them this module owns what a box is,
-   where it lies in natural pixels, and every way to change it: mouse, touch, keys and number fields. */
+   where it lies in natural pixels, and every way to change it: mouse, touch, keys and number fields. Dragging draws
+   wherever it begins, and what is chosen for the next box changes no other: docs/decisions/0008-drawing-boxes.md. */
 import "./boxes/environment.js";
 import { createImageAnnotator } from "../vendor/annotorious/annotorious.es.js";
+import { Bar } from "./boxes/bar.js";
 import { annotation, frame, furnish, place } from "./boxes/furniture.js";
-import { contains, fromCorners, grown, isSame, moved, resized, rounded, typed } from "./boxes/geometry.js";
+import { contains, fromCorners, grown, isSame, moved, placed, resized, rounded, typed } from "./boxes/geometry.js";
 import { listen } from "./boxes/gestures.js";
+import { History } from "./boxes/history.js";
+import { listen as listenToKeys } from "./boxes/keys.js";
 import { List } from "./boxes/list.js";
+import { Pen } from "./boxes/pen.js";
 import { View } from "./boxes/view.js";
-import { printed } from "./printed.js";
-import { isOff } from "./single.js";
 import { toast } from "./toast.js";
 
 const SMALLEST = 6; // CSS pixels on a side, at the zoom of the moment
 const COLOURS = 8;
-const LOOKING = ["f", "+", "=", "-"]; // keys that change nothing
-const SIGNS = LOOKING.slice(1); // which some keyboards have where others have a digit
-const NUDGE = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export function mount(root, page, question, words) {
   return new Editor(root, page, question, words);
@@ -24,8 +24,8 @@ export function mount(root, page, question, words) {
 class Editor {
   #boxes = [];
   #selected = null;
-  #past = [];
-  #future = [];
+  #opened = null; // the box that has handles and a bar, for as long as it is selected: one that was just drawn has none
+  #history = new History();
   #annotator = null;
   #drawn = new Map(); // what Annotorious shows: id -> box
   #open = false;
@@ -41,7 +41,7 @@ class Editor {
     this.announce = page.announce;
     this.json = root.querySelector("[data-json]");
     this.none = root.querySelector("[data-none]");
-    Object.assign(this, furnish(this.stage, words, this.#tools()));
+    Object.assign(this, furnish(this.stage, words, this));
     this.view = new View(this.stage, page.figure, () => this.#placeHandles());
     this.list = new List(root.querySelector("table"), words, {
       onEdit: (id, box) => this.#typed(id, box),
@@ -49,11 +49,17 @@ class Editor {
       onDelete: (id) => this.#remove(id),
       onSelect: (id) => this.#select(id),
     });
+    this.bar = new Bar(this.stage, words, this.list.options, {
+      onCategory: (category) => this.#change(this.#selected, { category }),
+      onDelete: () => this.delete(),
+      onLeave: () => this.stage.focus({ preventScroll: true }),
+    });
+    this.pen = this.choices.length > 1 ? new Pen(this.stage) : null;
+    this.#holdPen();
     listen(this.stage, this.view, this);
-    document.body.addEventListener("keydown", (event) => this.#key(event));
-    addEventListener("keydown", (event) => this.#history(event), { capture: true });
+    listenToKeys(root, this.stage, this.view, this);
     root.addEventListener("change", (event) => {
-      if (event.target.name?.endsWith(".category") && event.target.type === "radio" && this.#selected) this.#change(this.#selected, { category: event.target.value });
+      if (event.target.name?.endsWith(".category") && event.target.type === "radio") this.#chosen(event.target);
     });
     root.querySelector("[data-boxes]").addEventListener("set-boxes", (event) => this.set(event.detail));
     this.json.disabled = false;
@@ -82,8 +88,7 @@ class Editor {
     layer.setAttribute("aria-hidden", "true");
     layer.removeAttribute("role");
     layer.removeAttribute("tabindex");
-    this.#past = [];
-    this.#future = [];
+    this.#history.forget();
     this.#ghost(null);
     const shown = element.naturalWidth / element.naturalHeight;
     this.#open = element.complete && element.naturalWidth > 0 && Math.abs(shown * (this.image.height / this.image.width) - 1) < 0.05;
@@ -128,11 +133,6 @@ class Editor {
 
   /* -- what gestures ask ---------------------------------------------------------------------------------------- */
 
-  isOnSelected(point) {
-    const box = this.#find(this.#selected);
-    return Boolean(box) && contains(box.box, point, 4 / this.view.scale);
-  }
-
   /* Whether what a gesture began with is still there: a key may delete the box or send the task in between. */
   holds(action) {
     return action.image === this.image && (action.kind === "draw" || this.#find(this.#selected) !== null);
@@ -160,10 +160,10 @@ class Editor {
     this.#render();
   }
 
-  /* Select the smallest box under the pointer; again on the same spot, the next larger one; on nothing, none. */
+  /* Take hold of the smallest box under the pointer; again on the same spot, of the next larger one; on nothing, of none. */
   click(point) {
     const under = this.#boxes.filter((box) => contains(box.box, point, 3 / this.view.scale)).sort((a, b) => a.box[2] * a.box[3] - b.box[2] * b.box[3]);
-    const at = under.findIndex((box) => box.id === this.#selected);
+    const at = this.#opened === this.#selected ? under.findIndex((box) => box.id === this.#selected) : -1;
     this.#select(under.length ? under[(at + 1) % under.length].id : null);
   }
 
@@ -177,16 +177,17 @@ class Editor {
   /* -- changes, each of which can be undone --------------------------------------------------------------------- */
 
   #add(box) {
-    if (this.#boxes.length >= this.most) return void toast(this.words.at_most.replace("%s", this.most), "warn");
+    if (this.#boxes.length >= this.most && this.most !== 1) return void toast(this.words.at_most.replace("%s", this.most), "warn");
     this.#remember();
     const made = { id: this.#id(), category: this.#nextCategory(), box: rounded(box) };
+    if (this.most === 1) this.#boxes = []; // drawn anew
     this.#boxes.push(made);
     this.#selected = made.id;
     this.#changed(this.words.box_added);
   }
 
   /* What the model suggests, as boxes of the person's own: to keep, to mend or to delete. */
-  #take() {
+  take() {
     const boxes = this.suggested.map(({ category, box }) => ({ id: this.#id(), category, box: rounded(box) }));
     const fresh = boxes.filter((one) => !this.#boxes.some((other) => isSame(one, other)));
     if (!this.#open || !fresh.length) return;
@@ -218,23 +219,30 @@ class Editor {
   #typed(id, numbers) {
     const box = typed(numbers, this.image);
     if (box) this.#change(id, { box });
-    else this.list.show(this.#boxes, this.#selected);
+    else this.list.show(this.#boxes, this.#selected, this.#opened === this.#selected);
   }
 
   #remember() {
-    this.#past.push({ boxes: [...this.#boxes], selected: this.#selected });
-    if (this.#past.length > 200) this.#past.shift();
-    this.#future = [];
+    this.#history.remember(this.#state());
   }
 
-  #step(from, to) {
-    const state = from.pop();
-    if (!state) return false;
-    to.push({ boxes: [...this.#boxes], selected: this.#selected });
+  #state() {
+    return { boxes: [...this.#boxes], selected: this.#selected };
+  }
+
+  undo() {
+    this.#return(this.#history.back(this.#state()));
+  }
+
+  redo() {
+    this.#return(this.#history.forth(this.#state()));
+  }
+
+  #return(state) {
+    if (!state) return;
     this.#boxes = state.boxes;
     this.#selected = state.selected;
     this.#changed(this.words.boxes_count.replace("%s", this.#boxes.length));
-    return true;
   }
 
   #changed(message = "") {
@@ -246,91 +254,60 @@ class Editor {
   }
 
   #spoken(box) {
-    const name = this.choices.find((choice) => choice.key === box.category)?.name ?? box.category;
-    return `${this.words.box.replace("%s", this.#boxes.indexOf(box) + 1)}: ${name}, ${box.box.map(Math.round).join(", ")}`;
+    return `${this.#called(box)}: ${this.#named(box.category)}, ${box.box.map(Math.round).join(", ")}`;
   }
 
-  /* -- keys ------------------------------------------------------------------------------------------------------ */
-
-  /* Keys of the image, and of a page where nothing has the focus, as each image begins: who presses n wants a box. */
-  #key(event) {
-    const isChoosing = this.root.contains(event.target) && event.target.matches("[type=radio], [type=checkbox]") && !(event.key in NUDGE);
-    if (event.ctrlKey || event.metaKey || !(isChoosing || [this.stage, document.body].includes(event.target))) return;
-    if (event.target !== this.stage && isOff(event)) return; // on the image they are asked for
-    if (document.querySelector("dialog[open], details.menu[open]")) return;
-    if (this.#act(event)) {
-      event.preventDefault();
-      event.stopPropagation();
-    }
+  #called(box) {
+    return this.words.box.replace("%s", this.#boxes.indexOf(box) + 1);
   }
 
-  #act(event) {
-    const step = event.shiftKey ? 10 : 1;
-    const placed = printed(event);
-    const chooses = document.querySelector(`[data-key="${CSS.escape(placed)}"]`);
-    const key = SIGNS.includes(event.key) && !chooses ? event.key : placed;
+  #named(category) {
+    return this.choices.find((choice) => choice.key === category)?.name ?? category;
+  }
+
+  /* -- what keys ask --------------------------------------------------------------------------------------------- */
+
+  /* Move the selected box, or its lower right corner; false where none is selected. */
+  nudge(dx, dy, isResizing) {
     const box = this.#find(this.#selected);
-    if (event.key in NUDGE) {
-      const [dx, dy] = NUDGE[event.key].map((unit) => unit * step);
-      if (!box) this.view.panBy(-dx * 40, -dy * 40);
-      else if (event.altKey) this.#change(box.id, { box: grown(box.box, dx, dy, SMALLEST / this.view.scale, this.image) });
-      else this.#change(box.id, { box: moved(box.box, dx, dy, this.image) });
-      return true;
-    }
-    if (event.altKey || (!this.isAsked() && !LOOKING.includes(key))) return false;
-    const act = { n: () => this.#insert(), ".": () => this.#turn(1), ",": () => this.#turn(-1), f: () => this.view.whole(), Escape: () => this.#select(null) };
-    const more = { "+": () => this.view.zoomBy(1.25), "=": () => this.view.zoomBy(1.25), "-": () => this.view.zoomBy(0.8), Delete: () => this.#remove(this.#selected), Backspace: () => this.#remove(this.#selected) };
-    const doing = act[key] ?? more[key];
-    doing?.();
-    return Boolean(doing);
+    if (box) this.#change(box.id, { box: isResizing ? grown(box.box, dx, dy, SMALLEST / this.view.scale, this.image) : moved(box.box, dx, dy, this.image) });
+    return Boolean(box);
   }
 
-  /* A box without a pointer: a quarter of what is seen, in its middle or beside one that is there; arrows do the rest. */
-  #insert() {
+  delete() {
+    this.#remove(this.#selected);
+  }
+
+  letGo() {
+    this.#select(null);
+  }
+
+  /* Another category for the selected box, which its bar asks for. */
+  choose() {
+    if (!this.#find(this.#selected) || !this.bar.choosesAmongSeveral) return;
+    this.#select(this.#selected);
+    this.bar.focus();
+  }
+
+  insert() {
     if (!this.#open) return;
-    const [x, y, width, height] = this.view.visible();
-    let box = [x + width * 0.375, y + height * 0.375, width / 4, height / 4].map(Math.round);
-    const aside = Math.max(1, Math.round(Math.min(width, height) / 20));
-    const hides = (other) => other.box[0] === box[0] && other.box[1] === box[1];
-    for (let tries = 0; tries < this.#boxes.length && this.#boxes.some(hides); tries++) box = moved(box, aside, aside, this.image);
-    this.#add(box);
+    this.#add(placed(this.view.visible(), this.#boxes, this.image));
+    this.#select(this.#selected);
     this.stage.focus({ preventScroll: true });
   }
 
-  #turn(step) {
+  turn(step) {
     if (!this.#boxes.length) return;
     const at = this.#boxes.findIndex((box) => box.id === this.#selected);
     const next = at < 0 ? (step > 0 ? 0 : this.#boxes.length - 1) : (at + step + this.#boxes.length) % this.#boxes.length;
     this.#select(this.#boxes[next].id);
   }
 
-  #history(event) {
-    if (!(event.ctrlKey || event.metaKey) || !this.isAsked() || event.target.closest?.("textarea, input:not([type=radio], [type=checkbox])")) return;
-    const key = printed(event).toLowerCase();
-    if (key === "z" && !event.shiftKey) this.#step(this.#past, this.#future);
-    else if (key === "y" || key === "z") this.#step(this.#future, this.#past);
-    else return;
-    event.preventDefault();
-    event.stopImmediatePropagation(); // Annotorious keeps a history of its own, of what it was told to draw
-  }
-
   /* -- drawing --------------------------------------------------------------------------------------------------- */
-
-  #tools() {
-    return [
-      ["plus", this.words.new_box, () => this.#insert(), true],
-      ["sparkles", this.words.take, () => this.#take(), true],
-      ["undo-2", this.words.undo, () => this.#step(this.#past, this.#future), true],
-      ["redo-2", this.words.redo, () => this.#step(this.#future, this.#past), true],
-      ["zoom-in", this.words.zoom_in, () => this.view.zoomBy(1.5)],
-      ["zoom-out", this.words.zoom_out, () => this.view.zoomBy(1 / 1.5)],
-      ["maximize", this.words.whole, () => this.view.whole()],
-    ];
-  }
 
   #render() {
     this.json.value = JSON.stringify(this.value());
-    this.list.show(this.#boxes, this.#selected);
+    this.list.show(this.#boxes, this.#selected, this.#opened === this.#selected);
     this.#draw();
     this.#placeHandles();
   }
@@ -354,23 +331,30 @@ class Editor {
   #placeHandles() {
     const box = this.#find(this.#selected);
     this.frame.hidden = !box;
-    if (box) frame(this.frame, this.view.toStage(box.box), this.view.room);
-    this.frame.style.setProperty("--c", box ? this.#colour(box.category) : "");
+    if (!box) return this.bar.hide();
+    const at = this.view.toStage(box.box);
+    const colour = this.#colour(box.category);
+    frame(this.frame, at, this.view.room);
+    this.frame.style.setProperty("--c", colour);
+    this.frame.classList.toggle("held", this.#opened === box.id);
+    if (this.#opened === box.id) this.bar.show(box, this.#called(box), colour, at, this.view.room);
+    else this.bar.hide();
   }
 
   #ghost(box, category) {
     this.ghost.hidden = !box;
     this.frame.hidden = Boolean(box) || !this.#selected;
     if (!box) return;
+    this.bar.hide();
     place(this.ghost, this.view.toStage(box));
     this.ghost.style.setProperty("--c", this.#colour(category));
   }
 
   #select(id) {
-    if (this.#selected === id) return;
-    this.#selected = id;
+    if (this.#selected === id && this.#opened === id) return;
+    this.#selected = this.#opened = id;
     const box = this.#find(id);
-    this.list.show(this.#boxes, id);
+    this.list.show(this.#boxes, id, true);
     this.#placeHandles();
     if (box) this.announce.textContent = this.#spoken(box);
   }
@@ -387,6 +371,17 @@ class Editor {
 
   #nextCategory() {
     return this.root.querySelector("input[type=radio][name$='.category']:checked")?.value ?? this.choices[0]?.key;
+  }
+
+  /* The category that the next box gets. A radio button that has the focus is read out by itself. */
+  #chosen(radio) {
+    this.#holdPen();
+    radio.parentElement.scrollIntoView({ block: "nearest" }); // among very many it now stands first
+    if (document.activeElement !== radio) this.announce.textContent = `${this.words.next_box}: ${this.#named(radio.value)}`;
+  }
+
+  #holdPen() {
+    this.pen?.hold(this.#named(this.#nextCategory()), this.#colour(this.#nextCategory()));
   }
 
   #find(id) {

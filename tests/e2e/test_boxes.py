@@ -139,14 +139,17 @@ def test_a_box_is_moved_resized_relabelled_undone_and_sent(visit, make_project, 
     left, top, right, bottom = red_on_screen(page, 1)
     scale = (right - left) / RED[2]
     drag(page, (left, top), (right, bottom))
+    page.mouse.click((left + right) / 2, (top + bottom) / 2)
     drag(page, ((left + right) / 2, (top + bottom) / 2), ((left + right) / 2 + 50, (top + bottom) / 2))
     moved = boxes(page)[0]["box"]
     assert moved == pytest.approx([RED[0] + 50 / scale, *RED[1:]], abs=0.7)
     x, y = handle(page, "se")
     drag(page, (x, y), (x + 40, y + 30))
     assert boxes(page)[0]["box"] == pytest.approx([*moved[:2], moved[2] + 40 / scale, moved[3] + 30 / scale], abs=0.7)
+    page.keyboard.press("c")
     page.keyboard.press("2")
     assert boxes(page)[0]["category"] == "dog"
+    assert page.evaluate("document.activeElement.id") == "stage"
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+z")
     assert boxes(page)[0] == {"category": "cat", "box": moved}

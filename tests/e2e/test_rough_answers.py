@@ -261,12 +261,24 @@ def test_cannot_tell_gives_way_to_a_box(make_project, start):
 
 
 def test_one_box_too_many_is_told(make_project, start):
-    project = make_project(categories=["cat"], questions=[{**BOXES, "options": {"most": 1}}], images=2)
+    project = make_project(categories=["cat"], questions=[{**BOXES, "options": {"most": 2}}], images=2)
     page = start(project)
+    for place in (0.1, 0.4, 0.7):
+        drag(page, place, 0.1, place + 0.2, 0.3)
+    has_boxes(page, 2)
+    expect(page.locator("#toasts")).to_contain_text("At most 2")
+
+
+def test_where_one_box_is_asked_for_it_is_drawn_anew(make_project, start):
+    page = start(make_project(categories=["cat"], questions=[{**BOXES, "options": {"most": 1}}], images=2))
     drag(page, 0.1, 0.1, 0.3, 0.3)
+    field = page.get_by_label("Box 1: x")
+    first = field.input_value()
     drag(page, 0.5, 0.5, 0.8, 0.8)
     has_boxes(page, 1)
-    expect(page.locator("#toasts")).to_contain_text("At most 1")
+    expect(field).not_to_have_value(first)
+    page.keyboard.press("Control+z")
+    expect(field).to_have_value(first)
 
 
 def test_undo_again_goes_back_one_more_and_shows_what_was_answered(make_project, start):

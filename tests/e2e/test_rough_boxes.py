@@ -16,14 +16,16 @@ SHARP = {"key": "sharp", "kind": "yes_no", "prompt": "Is it sharp?", "required":
 SUGGESTED = [{"category": "dog", "box": [80.0, 60.0, 160.0, 120.0]}, {"category": "cat", "box": [8.0, 6.0, 40.0, 30.0]}]
 
 
-def test_a_number_key_on_the_image_is_the_category_of_its_box(make_project, start):
+def test_a_number_key_on_the_image_is_the_category_of_the_next_box_and_no_other_answer(make_project, start):
     project = make_project(categories=["cat", "dog"], questions=[BOX, {**SHARP, "required": False}], images=3)
     page = start(project)
     drag(page, 0.1, 0.1, 0.3, 0.3)
     page.keyboard.press("2")
+    expect(page.locator("#announce")).to_have_text("Next box: dog")
+    drag(page, 0.4, 0.4, 0.6, 0.6)
     page.keyboard.press("Enter")
     answers = stored(project, 1)[0].answers
-    assert [box["category"] for box in answers.pop("boxes")] == ["dog"]
+    assert [box["category"] for box in answers.pop("boxes")] == ["cat", "dog"]
     assert answers == {}
 
 

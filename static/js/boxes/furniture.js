@@ -4,8 +4,8 @@ import { icon } from "../toast.js";
 
 const HANDLES = ["n", "e", "s", "w", "nw", "ne", "se", "sw"];
 
-/* `tools`: [icon, label, what it does, whether it changes boxes]. Returns the two elements that the editor moves, hidden. */
-export function furnish(stage, words, tools) {
+/* Returns the two elements that the editor moves, hidden. */
+export function furnish(stage, words, editor) {
   stage.tabIndex = 0;
   stage.setAttribute("role", "application");
   stage.setAttribute("aria-label", words.stage);
@@ -18,8 +18,10 @@ export function furnish(stage, words, tools) {
     frame.append(handle);
   }
   const middle = document.createElement("div"); // over the handles: of a small box they would leave nothing to move it by
+  middle.dataset.handle = "move";
+  middle.append(icon("move"));
   frame.append(middle);
-  stage.append(ghost, frame, toolbar(words.tools, tools));
+  stage.append(ghost, frame, toolbar(words.tools, tools(words, editor)));
   return { ghost, frame };
 }
 
@@ -28,6 +30,19 @@ function hidden(name) {
   element.className = name;
   element.hidden = true;
   return element;
+}
+
+/* [icon, label, what it does, whether it changes boxes] */
+function tools(words, editor) {
+  return [
+    ["plus", words.new_box, () => editor.insert(), true],
+    ["sparkles", words.take, () => editor.take(), true],
+    ["undo-2", words.undo, () => editor.undo(), true],
+    ["redo-2", words.redo, () => editor.redo(), true],
+    ["zoom-in", words.zoom_in, () => editor.view.zoomBy(1.5)],
+    ["zoom-out", words.zoom_out, () => editor.view.zoomBy(1 / 1.5)],
+    ["maximize", words.whole, () => editor.view.whole()],
+  ];
 }
 
 function toolbar(title, tools) {

@@ -30,6 +30,15 @@ export function resized([x, y, width, height], handle, dx, dy, image) {
   return fromCorners({ x: left, y: top }, { x: right, y: bottom }, image);
 }
 
+/* A box without a pointer: a quarter of what is seen, in its middle or beside one that is there; arrows do the rest. */
+export function placed([x, y, width, height], others, image) {
+  let box = [x + width * 0.375, y + height * 0.375, width / 4, height / 4].map(Math.round);
+  const aside = Math.max(1, Math.round(Math.min(width, height) / 20));
+  const hides = (other) => other.box[0] === box[0] && other.box[1] === box[1];
+  for (let tries = 0; tries < others.length && others.some(hides); tries++) box = moved(box, aside, aside, image);
+  return box;
+}
+
 export function contains([x, y, width, height], point, slack = 0) {
   return point.x >= x - slack && point.x <= x + width + slack && point.y >= y - slack && point.y <= y + height + slack;
 }

@@ -32,7 +32,7 @@ export function listen(stage, view, editor) {
 
   stage.addEventListener("pointerdown", (event) => {
     // The button of the menu, whose end the page may never hear of, would else count as a finger that stays.
-    if (event.button === 2 || below(event).closest("button, summary, .boxes-tools") || !editor.isOpen()) return;
+    if (event.button === 2 || below(event).closest("button, summary, .boxes-tools, .box-bar") || !editor.isOpen()) return;
     event.preventDefault();
     if (event.pointerType === "touch" && [...pointers.values()].some(isPen)) return;
     if (isPen(event)) lift();
@@ -101,8 +101,8 @@ export function listen(stage, view, editor) {
   function begin(event) {
     const handle = below(event).closest("[data-handle]")?.dataset.handle;
     const at = view.toImage(event);
-    const kind = handle ? "resize" : editor.isOnSelected(at) ? "move" : "draw";
-    const isNearTool = Boolean(event.target.closest(".boxes-tools")); // which a tap presses
+    const kind = handle === "move" ? "move" : handle ? "resize" : "draw";
+    const isNearTool = Boolean(event.target.closest(".boxes-tools, .box-bar")); // which a tap presses
     return { kind, handle, start: event, at, image: editor.image, moved: false, isNearTool };
   }
 

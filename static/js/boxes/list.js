@@ -22,8 +22,8 @@ export class List {
     });
   }
 
-  /* Bring the rows in line with the boxes; only what changed is touched. */
-  show(boxes, selected) {
+  /* Bring the rows in line with the boxes; only what changed is touched. `isHeld`: somebody took hold of the selected one. */
+  show(boxes, selected, isHeld) {
     this.body.parentElement.hidden = !boxes.length;
     const wanted = new Set(boxes.map((box) => box.id));
     for (const [id, row] of this.rows) {
@@ -38,9 +38,9 @@ export class List {
       row.setAttribute("aria-selected", String(box.id === selected));
       if (this.body.rows[index] !== row) this.body.insertBefore(row, this.body.rows[index] ?? null);
     });
-    // By finger the next box is drawn at once: its category, above the rows, stays where it can be chosen.
+    // After one that is drawn comes the next: its category, above the rows, stays where it can be chosen. By finger always.
     const isByFinger = matchMedia("(pointer: coarse)").matches;
-    if (selected && !isByFinger) this.rows.get(selected)?.scrollIntoView({ block: "nearest" });
+    if (selected && isHeld && !isByFinger) this.rows.get(selected)?.scrollIntoView({ block: "nearest" });
   }
 
   #row(box) {

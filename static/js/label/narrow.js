@@ -7,13 +7,14 @@ const CHOICES = ".choices > .choice, .box-categories > .chip-choice";
 /* `field`: the search. Returns what shows all of them again, and what tells which are ticked. */
 export function narrow(field, root) {
   const parts = [...root.querySelectorAll(CHOICES)];
+  const named = parts.map((part) => [...part.childNodes].filter(({ nodeName }) => nodeName !== "KBD").map(({ textContent }) => textContent).join("").toLocaleLowerCase());
   const isChosen = (part) => part.querySelector("input").checked;
   const none = Object.assign(document.createElement("p"), { className: "empty-search", role: "status" });
   parts[0].parentElement.after(none);
 
   function show() {
     const wanted = field.value.trim().toLocaleLowerCase();
-    const found = parts.filter((part) => part.textContent.toLocaleLowerCase().includes(wanted));
+    const found = parts.filter((_part, at) => named[at].includes(wanted));
     for (const part of parts) part.hidden = !found.includes(part) && !isChosen(part);
     const told = found.length ? "" : field.dataset.empty;
     if (none.textContent !== told) none.textContent = told; // told once, not with each letter
