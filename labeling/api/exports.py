@@ -61,6 +61,8 @@ class LabelImportView(ProjectView):
 
     An image whose answer is known is shown only now and then, as hidden gold, and its other questions get their labels
     from what people say then. Take labels as judgments where these questions are to be asked of every image.
+
+    In the three-stage box workflow gold is all boxes of an image, which is covered: hidden gold is made of it.
     """
 
     rights = {"POST": "manage"}

@@ -86,6 +86,19 @@ def settle_drawing(*, task: Task, answers: dict[str, Any]) -> None:
         _finish(task, [*task.payload.get("boxes", []), *boxes])
 
 
+def cover(*, task: Task, boxes: list[Box]) -> None:
+    """All boxes of the image came in with it: nobody is asked for them. ``task`` is its first. Under ``hold``."""
+    _void(task, "")
+    _release([task.pk])
+    tasks.retire(task_id=task.pk, because=Task.Because.GOLD)
+    _finish(task, boxes)
+
+
+def _release(task_ids: list[int]) -> None:
+    leases = Assignment.objects.filter(task_id__in=task_ids, state=Assignment.State.LEASED)
+    leases.update(state=Assignment.State.RELEASED, reason=_("decided anew before"))
+
+
 def _after_draw(task: Task, accepted: list[Box], number: str) -> Task | None:
     drawn = Judgment.objects.filter(task=task, withdrawn_at=None).order_by("-id").first()
     boxes = drawn.answers.get("box") if drawn else None
@@ -139,9 +152,7 @@ def _void(task: Task, follower: str) -> None:
     later = [row.pk for row in stages if _place(row.stage) > _place(task.stage)]
     tasks.retire_all(task_ids=later, because=Task.Because.PERSON)
     webhooks.tell_retired(project=task.project, reasons=dict.fromkeys(later, Task.Because.PERSON))
-    Assignment.objects.filter(task_id__in=later, state=Assignment.State.LEASED).update(
-        state=Assignment.State.RELEASED, reason=_("decided anew before")
-    )
+    _release(later)
     Consensus.objects.filter(task__image=task.image, task__stage="draw:1", method=METHOD).update(is_final=False)
     golds = Gold.objects.filter(task__image=task.image, task__stage__contains=MADE_GOLD)
     if task_ids := list(golds.values_list("task", flat=True)):

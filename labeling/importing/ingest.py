@@ -239,7 +239,7 @@ def _write_told(
             changed.append(there[sha256])
     Image.objects.bulk_update(changed, ["metadata"])
     labeled = [(item.where, there[sha256], item.label) for item, sha256 in told if item.label is not None]
-    ready = labels.of_images(project, labeled, report, said)
+    ready = labels.of_images(project, labeled, arguments["labels_as"], report, said)
     taken = labels.TAKES[arguments["labels_as"]](project, ready, arguments, report) if ready else {}
     return taken.get("imported", 0) + taken.get("added", 0)
 

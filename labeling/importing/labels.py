@@ -18,7 +18,7 @@ from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
 from labeling.export.imagefolder import folders
 from labeling.files import imaging, storage
-from labeling.importing import judgments, naming, sources
+from labeling.importing import judgments, naming, sources, staged
 from labeling.importing.known import READERS, Files, Known, Passed, Refused, UnreadableError, imagefolder
 from labeling.importing.known.files import MOST_PASSED
 from labeling.importing.said import Said
@@ -26,7 +26,6 @@ from labeling.jobs import NOT_KNOWN, Report
 from labeling.models import Gold, Image, Job, Project, Task
 from labeling.questions import BadAnswer
 from labeling.questions.kind import is_number
-from labeling.surveys import survey
 from labeling.surveys.survey import Asked
 from labeling.text.spellings import is_storable, written
 from labeling.text.words import gettext as _
@@ -37,7 +36,7 @@ WRITTEN = 25  # in one go: whoever answers in the project waits for the row in w
 
 def run(job: Job, report: Report) -> dict[str, Any]:
     """The work of an ``import_labels`` job; see ``labeling.jobs.run``."""
-    arguments = job.arguments
+    arguments = {**job.arguments, "later": staged.later(job.project)}
     position = int(report.result.get("position", 0))
     counts = Counter({name: int(report.result[name]) for name in COUNTS if name in report.result})
     take, names = TAKES[arguments["as"]], naming.Names(job.project)
@@ -47,7 +46,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
             reader = READERS[arguments["format"]](Files(stored, arguments["file"]["name"]))
             found = itertools.islice(reader, position, None)
             while chunk := list(itertools.islice(found, CHUNK)):
-                asked = _asked(job.project)
+                asked = _asked(job.project, arguments["as"])
                 parts = _looked_up(names, chunk, arguments, asked)
                 for some in (parts[start : start + WRITTEN] for start in range(0, len(parts), WRITTEN)):
                     with transaction.atomic():
@@ -76,7 +75,8 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         told = _("Images without a box or a class in the file: it says nothing of what they show.")
         report.pass_over(arguments["file"]["name"], told, silent)
     for control, count in unasked.items():
-        report.pass_over(control, _("The survey has no rating, number or text with this key."), count)
+        told = arguments["later"].get(control, _("The survey has no rating, number or text with this key."))
+        report.pass_over(control, told, count)
     report.refuse_nothing_taken(labels, arguments["file"]["name"])
     return {**counts, "labels": labels}
 
@@ -100,8 +100,8 @@ UNASKED = "unasked"  # and how many answers there were to each question that the
 Parts = list[tuple[Known, Image] | Refused | Passed]
 
 
-def _asked(project: Project) -> dict[str, Asked]:
-    return {question.key: question for question in survey.current(project).at(tasks.first_stage(project))}
+def _asked(project: Project, take_as: str) -> dict[str, Asked]:
+    return staged.asked(project, is_known=take_as == "gold")
 
 
 def _looked_up(
@@ -150,6 +150,9 @@ def _checked(parts: Parts, asked: dict[str, Asked], arguments: dict[str, Any], r
             report.error(part.where, part.code, part.why)
             continue
         known, image = part
+        if known.question in arguments["later"]:
+            _count_unasked(known.question, report)
+            continue
         if known.kinds and (known.control not in asked or asked[known.control].kind not in known.kinds):
             _count_unasked(known.control, report)
             continue
@@ -187,9 +190,11 @@ def _answered(known: Known, image: Image, asked: dict[str, Asked], arguments: di
     return question, question.check(judgments.as_asked(question, answer), image.width, image.height)
 
 
-def of_images(project: Project, labeled: list[tuple[str, Image, Any]], report: Report, said: Said) -> Checked:
+def of_images(
+    project: Project, labeled: list[tuple[str, Image, Any]], take_as: str, report: Report, said: Said
+) -> Checked:
     """What can be used of labels given with their images, each ``answer`` or ``{question: answer}``; else a report."""
-    asked = _asked(project)
+    asked = _asked(project, take_as)
     ready: Checked = []
     for where, image, label in labeled:
         try:
@@ -341,6 +346,9 @@ def _as_gold(project: Project, ready: Checked, arguments: dict[str, Any], report
         entries.setdefault(image.pk, {})[question.key] = answer
     tasks.hold(images=entries, project_id=project.pk)
     there = _tasks(project, ready)
+    if project.in_stages:
+        staged.cover(project, [(image, answer) for image, _question, answer, _by in ready], there)
+        return {"imported": len(ready)}
     # What a file says of an image in several lines may come in several goes.
     marks = [(there[image_id], {"answers": answers, "use": Gold.Use.HIDDEN}) for image_id, answers in entries.items()]
     marking.mark_all(entries=marks, project=project, source=arguments["source"])

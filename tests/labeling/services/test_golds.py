@@ -151,7 +151,7 @@ def test_labels_that_come_in_as_gold_leave_what_is_known_what_it_is_for(make_pro
     for task, use in zip(Task.objects.order_by("pk"), ("check", "practice"), strict=True):
         answers = {"what": "cat", "legs": 3}
         services.set_gold(task=task, answers=answers, use=use, explanation="Look.", position=7, user=project.owner)
-        found = [(task.image, labels._asked(project)["what"], "dog", "")]
+        found = [(task.image, labels._asked(project, "gold")["what"], "dog", "")]
         labels.TAKES["gold"](project, found, {"source": "them"}, Report(Job()))
         gold = Gold.objects.get(task=task)
         assert (gold.answers, gold.use) == ({"what": "dog", "legs": 3}, use)
@@ -216,7 +216,7 @@ def test_the_project_that_everybody_waits_for_is_written_once_for_many_known_ans
     make_project: Callable[..., Project],
 ) -> None:
     project = make_project(images=3)
-    question = labels._asked(project)["category"]
+    question = labels._asked(project, "gold")["category"]
     found = [(task.image, question, "cat", "") for task in Task.objects.order_by("pk")]
     with CaptureQueriesContext(connection) as of_one:
         labels.TAKES["gold"](project, found[:1], {"source": "them"}, Report(Job()))
