@@ -51,9 +51,13 @@ class RuleListView(ProjectView):
 
 
 class RuleView(ProjectView):
-    """Change or remove a rule."""
+    """Read, change or remove a rule."""
 
-    rights = {"PATCH": "manage", "DELETE": "manage"}
+    rights = {"GET": "review", "PATCH": "manage", "DELETE": "manage"}
+
+    @extend_schema(operation_id="read_rule", tags=["oversight"], responses=RuleSerializer)
+    def get(self, request: Request, slug: str, rule_id: int) -> Response:
+        return Response(RuleSerializer(self._rule(request, slug, rule_id)).data)
 
     @extend_schema(operation_id="change_rule", tags=["oversight"], request=RuleSerializer, responses=RuleSerializer)
     def patch(self, request: Request, slug: str, rule_id: int) -> Response:

@@ -50,7 +50,7 @@ def matrix(
         for i, (name, row, tints) in enumerate(zip(names, cells, shares, strict=True))
     )
     many = " chart-many" if len(names) > MANY else ""
-    corner = f"{escape(row_label)} ↓ {escape(column_label)} →"
+    corner = _axes(row_label, column_label)
     return Chart(
         title=title,
         body='<div class="chart-scroll" tabindex="0" role="group" aria-label="' + escape(title) + '">'
@@ -60,6 +60,11 @@ def matrix(
         kind="matrix",
         body_is_table=True,
     )
+
+
+def _axes(row_label: str, column_label: str) -> str:
+    """What goes down and what goes across."""
+    return f"{escape(row_label)} ↓ {escape(column_label)} →"
 
 
 def _whole_percent(share: float) -> str:
@@ -129,7 +134,8 @@ def _picture(
     ]
     return Chart(
         title=title,
-        body=svg.picture("".join(drawn), kind="heat", name=title, description=description),
+        body=f'<p class="chart-axes">{_axes(*labels)}</p>'
+        + svg.picture("".join(drawn), kind="heat", name=title, description=description),
         columns=[*labels, "", "%"],
         rows=rows,
         description=description,

@@ -31,7 +31,7 @@ class ThresholdField(forms.FloatField):
 
 
 class ShareField(ThresholdField):
-    """A share, shown as a percentage; 0.95 may be typed, too."""
+    """A share, shown as a percentage; 0.95 may be typed, too, and 95, since no share is above 1."""
 
     default_error_messages = {
         "invalid": _("Write a share as 0.95 or 95 %"),
@@ -47,8 +47,11 @@ class ShareField(ThresholdField):
 
     def to_python(self, value: Any) -> Any:
         share = super().to_python(value)
-        if share == 1 <= self.high and isinstance(value, str) and value.strip().isdecimal():
-            raise ValidationError(self.error_messages["unclear"], code="unclear")
+        if share is not None and isinstance(value, str) and "%" not in value:
+            if share == 1 <= self.high and value.strip().isdecimal():
+                raise ValidationError(self.error_messages["unclear"], code="unclear")
+            if share > 1:
+                share /= 100
         return None if share is None else round(share, DIGITS)
 
     def validate(self, value: Any) -> None:

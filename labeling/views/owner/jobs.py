@@ -92,7 +92,8 @@ def decorate(job: Any) -> None:
     job.address = storage.file_url(job.result["file"]) if "file" in job.result else job.result.get("url", "")
     job.facts = [(label, job.result[name]) for name, label in FACTS.items() if job.result.get(name) is not None]
     sent = (job.arguments.get(name) for name in ("file", "archive", "manifest"))
-    job.file = next((file["name"] for file in sent if file), "")
+    name = next((file["name"] for file in sent if file), "")
+    job.file = "" if name in job.message else name  # a failure's own words may begin with it
     job.refused = job.result.get("refused", 0)
 
 

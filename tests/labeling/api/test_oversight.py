@@ -27,6 +27,7 @@ def test_a_rule_is_added_changed_removed_and_each_is_in_the_log(project: Project
     assert api.patch(rule, {"threshold": 7}).json()["error"]["fields"] == {
         "threshold": ["This measure is a share from 0 to 1, as 0.6 for 60 %; got 7.0."]
     }
+    assert api.get(rule).json() == made.json() | {"threshold": 0.7}
     assert api.delete(rule).status_code == 204
     actions = [row["action"] for row in api.get(f"{API}/{project.slug}/audit/").json()["results"]]
     assert actions[:3] == ["rule_removed", "rule_changed", "rule_added"]

@@ -78,6 +78,7 @@ CALLS = [
     ("PUT", "projects/{slug}/grid/", "label"),
     ("GET", "projects/{slug}/rules/", "review"),
     ("POST", "projects/{slug}/rules/", "manage"),
+    ("GET", "projects/{slug}/rules/{rule}/", "review"),
     ("PATCH", "projects/{slug}/rules/{rule}/", "manage"),
     ("DELETE", "projects/{slug}/rules/{rule}/", "manage"),
     ("GET", "projects/{slug}/webhooks/", "manage"),

@@ -166,6 +166,7 @@ def test_a_large_matrix_lists_its_worst_confusions_first() -> None:
     page = render_to_string("charts/chart.html", {"plot": plot, "body": "PICTURE"})
     assert page.index("c5") < page.index("PICTURE"), "they stand above the picture, and nobody has to open them"
     assert "<details" not in page
+    assert "Truth ↓ Answer →" in plot.body, "what goes down and what goes across"
 
 
 def test_the_pareto_front_leaves_out_what_another_point_beats() -> None:

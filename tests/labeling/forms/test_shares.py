@@ -12,14 +12,14 @@ from labeling.forms.shares import ShareField, ThresholdField
     ("typed", "share"),
     [
         ("95 %", 0.95), ("12,5\u202f%", 0.125), ("१२.५%", 0.125), ("0,2", 0.2), ("0.005", 0.005), ("0.5%", 0.005),
-        ("100 %", 1), ("1.0", 1), ("1 %", 0.01), ("0", 0),
+        ("100 %", 1), ("1.0", 1), ("1 %", 0.01), ("0", 0), ("20", 0.2), ("100", 1), ("2,5", 0.025),
     ],
 )  # fmt: skip
 def test_a_share_is_read_as_it_is_written_in_many_countries(typed: str, share: float) -> None:
     assert ShareField().clean(typed) == share
 
 
-@pytest.mark.parametrize("typed", ["20", "1", "१", "-1 %", "100.1 %", "nan %", "1e400", "1,000.5 %", "%", "some"])
+@pytest.mark.parametrize("typed", ["101", "1", "१", "-1 %", "100.1 %", "nan %", "1e400", "1,000.5 %", "%", "some"])
 def test_what_may_mean_two_things_or_none_is_asked_about(typed: str) -> None:
     with pytest.raises(ValidationError):
         ShareField().clean(typed)

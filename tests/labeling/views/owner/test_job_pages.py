@@ -50,6 +50,8 @@ def test_an_import_tells_its_file_and_groups_its_digits(project: Project, owning
         job = Job.objects.create(project=project, kind="import_labels", state="succeeded", **told)
         page = text(owning.get(f"/projects/{project.slug}/jobs/{job.pk}/"))
         assert all(words in page for words in (f"{sent}.zip · ", "4,100 refused", ">9,000<"))
+    Job.objects.filter(pk=job.pk).update(state="failed", message="manifest.zip is no archive that can be read.")
+    assert "manifest.zip · " not in text(owning.get(f"/projects/{project.slug}/jobs/{job.pk}/"))
 
 
 def test_the_list_of_jobs_asks_again_only_while_one_runs(project: Project, owning: Client) -> None:
