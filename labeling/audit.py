@@ -77,6 +77,7 @@ FIELDS: dict[str, Any] = {
     "category": _("Category"),
     "categories": _("Categories"),
     "questions": _("Questions"),
+    "language": _("Language"),
     "translations": _("Translations"),
     "description": _("Description"),
     "parent": _("Belongs to"),

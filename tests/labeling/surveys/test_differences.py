@@ -29,3 +29,11 @@ def test_of_thousands_of_categories_a_few_are_told() -> None:
     renamed = document(**{f"c{number}": "x" for number in range(1000)})
     assert [len(part) for part in differences(document(), many)["categories"]] == [0, MOST + 1]
     assert len(differences(many, renamed)) == MOST
+
+
+def test_another_order_and_another_language_are_told() -> None:
+    before, after = document(cat="", dog="", emu=""), document(cat="", emu="", dog="")
+    assert differences(before, {**after, "language": "hi"}) == {
+        "categories": [["dog", "emu"], ["emu", "dog"]],
+        "language": ["", "hi"],
+    }
