@@ -127,6 +127,8 @@ class Prediction(models.Model):
 class Sample(models.Model):
     """An image that came with a request and was kept, so that the crowd can say what it shows."""
 
+    NAMED = "request-"  # begins the image's name
+
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
     image = models.OneToOneField("labeling.Image", models.CASCADE, related_name="+")
     version = models.ForeignKey("training.ModelVersion", models.CASCADE, related_name="+")

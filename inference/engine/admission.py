@@ -59,6 +59,7 @@ class Admission:
             Busy: No lane came free within ``patience`` seconds.
         """
         if not self._turns.enter(self.patience):
+            metrics.REFUSED.inc()
             raise Busy
         try:
             yield

@@ -151,6 +151,7 @@ class Engine:
                 with self.admission.lane():
                     batch = np.stack([_input(pictures[index], trunk.size, places[index]) for index in chunk])
                     parts.append(trunk.embed(batch))
+                metrics.EMBEDDED.inc(len(batch))
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def classify(self, version: VersionRef, pictures: Sequence[Picture]) -> Answer:

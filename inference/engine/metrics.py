@@ -17,6 +17,10 @@ REFUSED = Gauge(
     "Requests refused since the start because too much was waiting.",
     multiprocess_mode="sum",
 )
+EMBEDDED = Counter(
+    "crowdtune_embedded_images_total",
+    "Images that went through a network; the rest were answered from what it had made of them before.",
+)
 QUEUE = Gauge("crowdtune_predict_queue_images", "Images admitted and not yet answered.", multiprocess_mode="livesum")
 LOADED = Counter("crowdtune_networks_loaded_total", "Trunks loaded, by the runtime that computes them.", ["platform"])
 MEMORY = Gauge(

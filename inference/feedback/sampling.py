@@ -57,7 +57,7 @@ def maybe_keep(*, project: Project, answer: Answer, pictures: list[tuple[int, by
             reason = _reason(scores)
             if reason is None or not _has_quota(project):
                 continue
-            name = f"request-{hashlib.sha256(data).hexdigest()[:12]}"
+            name = f"{Sample.NAMED}{hashlib.sha256(data).hexdigest()[:12]}"
             # Before the lock: whoever asks meanwhile would wait for a slow store once for each that asked before.
             stored = store_images(project=project, images={name: data})
             with _alone(project):
@@ -104,7 +104,8 @@ def _has_quota(project: Project) -> bool:
         return False
     deployment = Deployment.of(project.pk)
     since = timezone.now() - timedelta(days=1)
-    return Sample.objects.filter(project=project, created_at__gt=since).count() < deployment.sample_quota
+    kept = Sample.objects.filter(project=project, created_at__gt=since).exclude(reason=Reason.WRONG)  # a person's wish
+    return kept.count() < deployment.sample_quota
 
 
 def _keep(*, project: Project, stored: list[Image], answer: Answer, scores: Scores, reason: Reason) -> list[Sample]:

@@ -221,9 +221,12 @@ def drift_plots(project: Project) -> list[charts.Chart]:
     ]  # fmt: skip
 
 
-def kept(project: Project) -> dict[str, int]:
-    """Counts of what was kept and what the model labeled."""
+def kept(project: Project) -> dict[str, Any]:
+    """Counts of what was kept and what the model labeled, and how images of requests are named."""
+    samples = Sample.objects.filter(project=project)
     return {
-        "samples": Sample.objects.filter(project=project).count(),
+        "samples": samples.count(),
+        "of_requests": samples.exclude(reason=Reason.WRONG).exists(),
+        "named": Sample.NAMED,
         "auto_labels": AutoLabel.objects.filter(project=project, is_audit=False).count(),
     }

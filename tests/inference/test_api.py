@@ -7,12 +7,14 @@ import csv
 import hashlib
 import io
 import json
+import re
 import resource
 import threading
 from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
+import prometheus_client
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -85,9 +87,11 @@ def test_a_stored_image_is_answered_from_its_features_without_its_file(api, proj
     image = store(project, picture(4))
     first = api.post(URL, {"images": [{"id": image.pk}]}, format="json").json()["predictions"]
     storage.default_storage.delete(image.original)
+    embedded = prometheus_client.REGISTRY.get_sample_value("crowdtune_embedded_images_total")
     again = api.post(URL, {"images": [{"id": image.pk}]}, format="json")
     assert again.status_code == 200
     assert again.json()["predictions"] == first
+    assert prometheus_client.REGISTRY.get_sample_value("crowdtune_embedded_images_total") == embedded
 
 
 def test_a_stored_image_is_answered_while_the_disk_is_full(api, project, champion) -> None:
@@ -365,15 +369,23 @@ def test_a_request_larger_than_is_taken_is_refused_before_it_is_read(api, champi
     assert response.json()["error"]["code"] == "too_large"
 
 
-def test_prometheus_sees_latency_by_version_and_the_queue(api, champion, owner, client) -> None:
-    post_files(api, picture())
+def test_prometheus_sees_latency_by_version_the_queue_and_what_networks_did(api, champion, owner, client) -> None:
     owner.is_staff = True
     owner.save()
     client.force_login(owner)
+    before = client.get("/metrics").content.decode()
+    post_files(api, picture(), picture(1))
     page = client.get("/metrics").content.decode()
+    assert _counted("crowdtune_embedded_images_total", page) == _counted("crowdtune_embedded_images_total", before) + 2
     assert 'crowdtune_predict_seconds_count{project="colours",version="1"}' in page
     assert "crowdtune_predict_queue_images 0.0" in page
     assert "crowdtune_model_cache_bytes" in page
+
+
+def _counted(name: str, page: str) -> float:
+    found = re.search(rf"^{name} (\S+)$", page, re.MULTILINE)
+    assert found
+    return float(found[1])
 
 
 @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"])

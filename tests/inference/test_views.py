@@ -30,6 +30,7 @@ from training.models import ModelVersion
 
 PLAYGROUND = "/projects/colours/playground/"
 SERVING = "/projects/colours/serving/"
+API = "/api/v1/projects/colours/predict/"
 KEYS = "/projects/colours/settings/keys/"
 
 
@@ -240,6 +241,22 @@ def test_files_that_jobs_made_have_an_address_of_today_and_none_once_they_are_go
     assert said[0] == "Download TensorFlow SavedModel: Cancelled"
     assert said[1:] == ["Download ONNX: Succeeded", "Download Keras: Succeeded"]
     assert "spinner" not in page
+
+
+def test_images_that_were_kept_from_requests_are_one_click_away(browser, api, project, champion) -> None:
+    link = "?q=request-"
+    services.report_wrong(project=project, data=picture(1), user="somebody")
+    assert link not in browser.get(SERVING).content.decode()  # it was no request's
+    services.configure(project=project, changes={"sample_rate": 1.0, "sample_quota": 1}, user=None)
+    routes.forget()
+    photos = [
+        SimpleUploadedFile("x.png", picture(seed)) for seed in range(2, 50)
+    ]  # a sure one is kept one time in five
+    api.post(API, {"image": photos}, format="multipart")
+    kept = Sample.objects.exclude(reason=Reason.WRONG).get().image
+    assert link in browser.get(SERVING).content.decode()
+    page = browser.get(f"/projects/{project.slug}/images/{link}").content.decode()
+    assert f"/images/{kept.pk}/" in page
 
 
 def test_the_page_says_no_share_of_too_few_images_drawn_at_random(browser, project, champion, add_images) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import prometheus_client
 import pytest
 
 from inference.engine.admission import Admission
@@ -55,8 +56,10 @@ def test_a_request_larger_than_the_queue_is_admitted_when_nothing_waits() -> Non
 
 def test_who_waits_too_long_for_a_lane_is_sent_away() -> None:
     admission = Admission(lanes=1, waiting=10, patience=0.01)
+    refused = prometheus_client.REGISTRY.get_sample_value("crowdtune_predict_refused")
     with admission.lane(), pytest.raises(Busy), admission.lane():
         pytest.fail("two in one lane")
+    assert prometheus_client.REGISTRY.get_sample_value("crowdtune_predict_refused") == (refused or 0) + 1
 
 
 def test_lanes_are_handed_on_in_the_order_of_arrival() -> None:
