@@ -157,10 +157,25 @@ function isEnd(error) {
   return error.code === "worker_paused" || !isPassing(error);
 }
 
-/* What is loaded ahead is not asked any more. What stands in the form is not thrown away: it may still be sent. */
+/* What is loaded ahead is not asked any more, and others need not wait for it. What stands in the form is not thrown away:
+   it may still be sent. */
 function stop() {
-  ahead.length = 0;
-  if (!Object.keys(form.answers()).length) leave();
+  const isUntouched = !Object.keys(form.answers()).length;
+  if (isUntouched && current) ahead.push(current);
+  giveBack();
+  if (isUntouched) leave();
+}
+
+function giveBack() {
+  for (const task of ahead.splice(0)) {
+    fetch(`${client.assignments}${task.id}/release/`, {
+      method: "POST",
+      keepalive: true,
+      credentials: "same-origin",
+      headers: { "Content-Type": "application/json", "X-CSRFToken": page.form.elements.csrfmiddlewaretoken.value, ...PERSON },
+      body: JSON.stringify({ reason: "left the page" }),
+    }).catch(() => {});
+  }
 }
 
 /* Ask until the server answers: the person sees a spinner, and what is in the outbox is safe. */
@@ -528,16 +543,7 @@ document.querySelector(".tongues")?.addEventListener("submit", (event) => {
 document.addEventListener("visibilitychange", () => document.hidden && begun && keep(current, form, client.user));
 addEventListener("pagehide", () => {
   if (begun) keep(current, form, client.user);
-  if (staying) return;
-  for (const task of ahead.splice(0)) {
-    fetch(`${client.assignments}${task.id}/release/`, {
-      method: "POST",
-      keepalive: true,
-      credentials: "same-origin",
-      headers: { "Content-Type": "application/json", "X-CSRFToken": page.form.elements.csrfmiddlewaretoken.value, ...PERSON },
-      body: JSON.stringify({ reason: "left the page" }),
-    }).catch(() => {});
-  }
+  if (!staying) giveBack();
 });
 
 /* Back by the back button, from a page that the browser kept as it was: its leases may be somebody else's by now. */

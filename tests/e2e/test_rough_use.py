@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from labeling import services
-from labeling.models import Judgment, Membership
+from labeling.models import Assignment, Judgment, Membership
 from tests.e2e.conftest import happened, lose_first_reply, painted, ready, until
 from tests.e2e.pointers import twice
 from tests.e2e.test_labeling import ANIMAL, loaded_ahead, moved_on, sent, shown, stored
@@ -313,6 +313,7 @@ def test_who_is_paused_while_at_work_reads_why_at_once(make_project, start):
     # The images that were loaded ahead are not asked any more.
     expect(page.get_by_text("Too fast.").first).to_be_visible()
     assert Judgment.objects.filter(project=project).count() == 1
+    happened(page, lambda: not Assignment.objects.filter(project=project, state="leased").exists())
 
 
 def test_what_stands_in_the_form_of_who_is_paused_may_be_sent(make_project, start):
