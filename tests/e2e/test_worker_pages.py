@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from django.templatetags.static import static
 from playwright.sync_api import Page, expect
 
 from labeling import services
@@ -254,3 +255,42 @@ def test_who_dictates_turns_the_keys_of_one_letter_or_digit_off(make_project, st
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("n")
     expect(rows).to_have_count(2)
+
+
+SECONDS = """async (address) => {
+  const { Clock } = await import(address);
+  const found = [];
+  let now = 0;
+  let hidden = false;
+  performance.now = () => now;
+  Object.defineProperty(document, "hidden", { get: () => hidden });
+  const hide = (value) => {
+    hidden = value;
+    document.dispatchEvent(new Event("visibilitychange"));
+  };
+  const wait = (seconds) => (now += 1000 * seconds);
+  const clock = new Clock({ cap: 30 });
+  clock.start();
+  wait(5);
+  document.dispatchEvent(new Event("keydown"));
+  found.push(clock.seconds());
+  wait(300);
+  document.dispatchEvent(new Event("pointermove"));
+  found.push(clock.seconds());
+  wait(2);
+  hide(true);
+  wait(20);
+  hide(false);
+  wait(1);
+  found.push(clock.seconds());
+  hide(true);
+  clock.start();
+  wait(20);
+  found.push(clock.seconds());
+  return found;
+}"""
+
+
+def test_active_seconds_count_no_long_gap_and_no_page_out_of_sight(visit):
+    page = visit("/accounts/login/")
+    assert page.evaluate(SECONDS, static("js/label/clock.js")) == [5, 35, 38, 0]
