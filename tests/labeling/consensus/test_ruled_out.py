@@ -9,11 +9,11 @@ import pytest
 from django.db.models import JSONField, Value
 
 from labeling import figures, services
-from labeling.collecting import tasks, workflow
+from labeling.collecting import rules, tasks, workflow
 from labeling.consensus import provenance
 from labeling.consensus.fitting import fit_project
 from labeling.consensus.update import update_task
-from labeling.models import Consensus, Judgment, Project, Question, Task
+from labeling.models import Consensus, Judgment, Membership, Project, Question, Task
 from labeling.questions import conditions
 from tests.labeling.crowds import make_project, make_tasks, person, say
 
@@ -110,6 +110,26 @@ def test_answers_about_a_cat_s_collar_say_nothing_of_a_language() -> None:
     collar.show_if = None
     collar.save()
     assert sum(said for said, _same in figures.by_language(collar).values()) == 9
+
+
+def test_what_labels_rule_out_is_nothing_to_agree_with() -> None:
+    many = {"key": "many", "kind": "yes_no", "show_if": {"question": "legs", "at_least": 100}}
+    project = make_project([{"key": "legs", "kind": "number"}, many])
+    (task,) = make_tasks(project, 1, wanted=6)
+    Membership.objects.create(project=project, user=person("wanda"))
+    for name in "abc":
+        say(task, person(name), {"legs": 99})
+    for name in "de":
+        say(task, person(name), {"legs": 101, "many": True})
+    say(task, person("wanda"), {"legs": 100, "many": False})
+    update_task(task_id=task.pk)
+    rule = {"measure": "agreement", "window": 1, "comparison": "below", "threshold": 1, "action": "warn"}
+    services.add_rule(project=project, user=project.owner, **rule)
+    project.refresh_from_db()
+    applied: dict[str, Any] = {"project": project, "worker_id": person("wanda").pk, "task_id": task.pk}
+    assert not rules.apply(**applied)
+    Question.objects.filter(key="many").update(show_if=None)
+    assert rules.apply(**applied)
 
 
 def test_a_collar_counts_again_once_a_person_says_dog_and_gold_stays_what_its_owner_knows() -> None:
