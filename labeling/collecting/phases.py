@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from django.db.models import Count, Q, QuerySet
+from decimal import Decimal
+
+from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
-from labeling.collecting import rightness
-from labeling.models import Appeal, Assignment, Gold, Judgment, Membership, Project
+from labeling.collecting import rightness, statements
+from labeling.models import Appeal, Assignment, Gold, Judgment, Membership, Project, Task
 from labeling.surveys import survey
 from labeling.text.words import gettext as _
 
@@ -54,6 +56,28 @@ def seen(golds: QuerySet[Gold], worker_id: int) -> QuerySet[Gold]:
     return golds.filter(Q(task__in=said.values("task")) | Q(task__in=skipped.values("task")))
 
 
+def practise_again(*, project_id: int, worker_id: int) -> bool:
+    """Have the worker do again all practice that they have answered or skipped; False where that is none.
+
+    Practice measures nothing and earns nothing, so its answers are taken back as by an undo, and the new ones count.
+    """
+    tasks = Gold.objects.filter(task__project=project_id, use=Gold.Use.PRACTICE).values("task")
+    done = [Assignment.State.SUBMITTED, Assignment.State.SKIPPED]
+    leases = Assignment.objects.filter(worker_id=worker_id, task__in=tasks, state__in=done)
+    found = leases.update(state=Assignment.State.WITHDRAWN)
+    said = Judgment.objects.filter(worker_id=worker_id, task__in=tasks, withdrawn_at=None)
+    seconds = dict(said.values_list("task_id", "seconds"))
+    if seconds:
+        said.update(withdrawn_at=timezone.now())
+        Task.objects.filter(pk__in=list(seconds)).update(judgment_count=F("judgment_count") - 1)
+        Membership.objects.filter(project_id=project_id, user_id=worker_id).update(
+            judgment_count=F("judgment_count") - len(seconds),
+            seconds=F("seconds") - sum(took or 0 for took in seconds.values()),
+        )
+        statements.count(project_id=project_id, judgments=-len(seconds), price=Decimal(0))
+    return bool(found)
+
+
 def golds_before_work(project: Project) -> dict[str, int]:
     """How many images of practice and of the test stand before the real ones."""
     uses = Gold.objects.filter(task__project=project, use__in=BEFORE_WORK).order_by()
@@ -69,8 +93,9 @@ def place_in_phase(project: Project, member: Membership) -> dict[str, int] | Non
 
 
 def _next(project: Project, member: Membership) -> str:
-    if member.phase == Phase.PRACTICE:
-        return Phase.QUALIFICATION if _tests(project).exists() else Phase.WORKING
+    if member.phase == Phase.PRACTICE:  # perhaps once more, after the test, or after an appeal against it was accepted
+        tests = _tests(project)
+        return Phase.QUALIFICATION if tests.exclude(pk__in=seen(tests, member.user_id)).exists() else Phase.WORKING
     return Phase.WORKING if test_share(project, member.user_id) >= project.qualification_share else Phase.FAILED
 
 

@@ -310,10 +310,12 @@ def _looked_at(rule: Rule, task_id: int, record: Record) -> list[int]:
     return [task_id, *(row.task_id for row in said)]
 
 
-def _has_practice_left(member: Membership) -> bool:
-    """Whether there is practice that this worker has not done: without it a worker would wait for ever."""
+def _has_practice(member: Membership) -> bool:
+    """Whether there is practice that this worker can do: what is left of it, else all of it once more."""
     practice = Gold.objects.filter(task__project_id=member.project_id, use=Gold.Use.PRACTICE)
-    return practice.exclude(pk__in=phases.seen(practice, member.user_id)).exists()
+    if practice.exclude(pk__in=phases.seen(practice, member.user_id)).exists():
+        return True
+    return phases.practise_again(project_id=member.project_id, worker_id=member.user_id)
 
 
 def _end_leases(member: Membership) -> None:
@@ -327,7 +329,7 @@ def _end_leases(member: Membership) -> None:
 def _changes(rule: Rule, member: Membership, why: str) -> dict[str, Any]:
     if rule.action == Rule.Action.PAUSE:
         return {"is_paused": True, "paused_because": why, "paused_at": timezone.now()}
-    if rule.action == Rule.Action.TRAIN and _has_practice_left(member):
+    if rule.action == Rule.Action.TRAIN and _has_practice(member):
         return {"phase": Membership.Phase.PRACTICE, "warning": why}
     if rule.action == Rule.Action.WEIGHT:
         return {"weight": F("weight") if rule.value is None else Least(F("weight"), rule.value), "warning": why}

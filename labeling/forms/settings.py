@@ -168,7 +168,8 @@ class RuleForm(forms.ModelForm):
         help_texts = {
             "threshold": _("A share, as 0.6 or 60 %; seconds; or a number in a row, by what is measured."),
             "action": _(
-                "Training is practice that the worker has not done yet. Workers who have none left are warned."
+                "Training is the practice round: what is left of it, else all of it once more. "
+                "Without practice, workers are warned."
             ),
             "message": "",
         }

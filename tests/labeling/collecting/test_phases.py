@@ -58,6 +58,24 @@ def test_a_test_whose_images_were_all_skipped_is_not_passed(taught: Project) -> 
         claim(taught, worker)
 
 
+def test_who_was_let_off_the_test_and_practises_once_more_goes_on(taught: Project) -> None:
+    worker = person("wanda")
+    member = services.ensure_member(project=taught, user=worker)
+    for _number in range(4):
+        services.submit_judgment(assignment_id=claim(taught, worker).pk, worker=worker, answers={"category": "dog"})
+    appeal = services.appeal_pause(member=Membership.objects.get(pk=member.pk), text="A dog, surely.")
+    services.decide_appeal(appeal=appeal, accept=True, by=taught.owner)
+    rule = {"measure": "median_seconds", "window": 1, "comparison": "below", "threshold": 9, "action": "train"}
+    services.add_rule(project=taught, user=taught.owner, **rule)
+    services.submit_judgment(
+        assignment_id=claim(taught, worker).pk, worker=worker, answers={"category": "dog"}, seconds=1
+    )
+    assert phase_of(worker) == "practice"
+    for _number in range(2):
+        skip(taught, worker)
+    assert phase_of(worker) == "working"
+
+
 @pytest.mark.parametrize("mend", ["answer", "share"])
 def test_who_failed_by_a_wrong_answer_of_the_test_or_by_a_share_goes_on_once_that_is_mended(
     taught: Project, mend: str

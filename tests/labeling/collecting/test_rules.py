@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 
 from labeling import services
 from labeling.errors import CrowdtuneError
-from labeling.models import Consensus, Gold, Judgment, Membership, Project, RuleEvent, Task
+from labeling.models import Gold, Judgment, Membership, Project, RuleEvent, Task
 from tests.labeling.conftest import answer, claim, person
 
 pytestmark = pytest.mark.django_db
@@ -96,19 +96,24 @@ def test_another_answer_breaks_the_row(place: tuple[Project, User]) -> None:
 
 
 @pytest.mark.parametrize("skips", [False, True])
-def test_who_has_practised_all_there_is_is_warned_and_goes_on(place: tuple[Project, User], skips: bool) -> None:
+def test_who_has_practised_all_there_is_practises_once_more(place: tuple[Project, User], skips: bool) -> None:
     project, worker = place
-    make_gold(project, 1)
+    make_gold(project, 2)
     Gold.objects.update(use="practice")
     add(project, measure="median_seconds", window=1, comparison="below", threshold=1.0, action="train")
-    for phase in ("practice", "working"):
+    for number in (1, 2):
         answer(project, worker, seconds=0.2)
         member = standing(project, worker)
-        assert (member.phase, member.warning) == (phase, "Please look closely.")
-        if phase == "practice" and skips:
-            skip(project, worker)
-        elif phase == "practice":
-            answer(project, worker, seconds=5.0)
+        assert (member.phase, member.warning) == ("practice", "Please look closely.")
+        for _practice in range(2):
+            assert claim(project, worker).task.gold.use == "practice"
+            skip(project, worker) if skips else answer(project, worker, seconds=5.0)
+        member = standing(project, worker)
+        assert (member.phase, member.judgment_count) == ("working", number if skips else number + 2)
+        assert member.seconds == pytest.approx(0.2 * number + (0 if skips else 10))
+        project.refresh_from_db()
+        assert project.judgment_count == member.judgment_count
+    assert set(Task.objects.filter(is_gold=True).values_list("judgment_count", flat=True)) == {0 if skips else 1}
 
 
 def test_practice_comes_before_the_tasks_that_were_handed_out_already(place: tuple[Project, User]) -> None:
@@ -194,27 +199,6 @@ def test_who_was_not_asked_and_who_remarks_nothing_agrees_with_the_others(
     assert not RuleEvent.objects.filter(membership__user=worker).exists()
 
 
-def test_what_the_labels_rule_out_is_nothing_to_agree_with(make_project: Callable[..., Project], worker: User) -> None:
-    asked: list[dict[str, Any]] = [
-        {"key": "category", "kind": "number", "prompt": "How many legs?"},
-        {"key": "count", "kind": "yes_no", "prompt": "Are there many?"},
-    ]
-    asked[1]["show_if"] = {"question": "category", "at_least": 100}
-    project = make_project(images=1, judgments_min=6, judgments_max=6, access="open", gold_rate=0, questions=asked)
-    add(project, measure="agreement", window=1, comparison="below", threshold=1, action="warn")
-    said: list[tuple[User, dict[str, Any]]] = [
-        *((person(name), {"category": 99}) for name in "abc"),
-        *((person(name), {"category": 101, "count": True}) for name in "de"),
-        (worker, {"category": 100, "count": False}),
-    ]
-    for who, answers in said:
-        services.submit_judgment(assignment_id=claim(project, who).pk, worker=who, answers=answers)
-    labels = dict(Consensus.objects.filter(project=project).values_list("question__key", "answer"))
-    assert labels["category"] < 100
-    assert labels["count"] is True
-    assert not RuleEvent.objects.filter(membership__user=worker).exists()
-
-
 def test_bad_gold_answers_lower_the_weight(place: tuple[Project, User]) -> None:
     project, worker = place
     services.change_project(project=project, user=project.owner, gold_rate=1.0)
@@ -267,7 +251,7 @@ def test_skips_in_a_row_are_seen_at_the_skip(place: tuple[Project, User]) -> Non
     assert standing(project, worker).warning == "Please look closely."
 
 
-def test_training_is_not_required_where_there_is_none_left_to_do(place: tuple[Project, User]) -> None:
+def test_training_is_not_required_where_there_is_none(place: tuple[Project, User]) -> None:
     project, worker = place
     add(project, measure="median_seconds", window=1, comparison="below", threshold=1.0, action="train")
     answer(project, worker, seconds=0.2)
