@@ -109,6 +109,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Why a test failed at its first try: its name alone tells nobody what to mend."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.section(f"first try of {report.nodeid}, {report.when}")
+        terminalreporter.write_line(report.longreprtext)
+
+
 def pytest_collection_finish() -> None:
     """What is loaded by now stays: the collector need not look through all of it again and again."""
     gc.collect()
