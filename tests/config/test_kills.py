@@ -1,7 +1,8 @@
 """kill -9 in the middle of everything, seen from outside: what was acknowledged is there, and each job was done once.
 
 Real processes under the real supervisor, driven through the public API alone. What is killed comes back by the
-supervisor; what it held comes back by the queue and the sweepers.
+supervisor; what it held comes back by the queue and the sweepers. One platform for all of it: to start one takes
+longer than most of what is done to it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import colorsys
 import io
 import random
+import signal
 import threading
 import time
 import zipfile
@@ -23,7 +25,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from bench.api import Api, wait_until
-from tests.processes import Platform
+from tests.processes import Platform, until
 from tests.training.trunks import copy, small_trunk_folder
 
 __all__ = ["small_trunk_folder"]
@@ -31,6 +33,7 @@ __all__ = ["small_trunk_folder"]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 IMAGES, JUDGMENTS, WORKERS = 120, 3, 4
 CATEGORIES = ["disc", "square"]
+PROGRAMS = (("config.web",), ("postgres", "-D"), ("worker", "cpu"), ("worker", "gpu"), ("scheduler",))
 
 
 @pytest.fixture
@@ -121,7 +124,9 @@ class Labeler(threading.Thread):
                 assert said.status_code in {404, 409}, said.text
 
 
-def test_nothing_acknowledged_is_lost_and_each_job_is_done_once(platform, owner):
+def test_nothing_acknowledged_is_lost_each_job_is_done_once_and_a_stop_leaves_nothing(platform, owner):
+    password = (platform.data / "admin_password").read_text().strip()
+    what_runs_is_private_and_runs_once(platform, password)
     slug = owner.call(
         "POST",
         "projects/",
@@ -135,6 +140,19 @@ def test_nothing_acknowledged_is_lost_and_each_job_is_done_once(platform, owner)
     import_while_the_worker_is_killed(platform, owner, slug)
     label_while_everything_is_killed(platform, owner, slug)
     train_while_the_trainer_is_killed(platform, owner, slug)
+    stop_and_be_killed(platform, password)
+
+
+def what_runs_is_private_and_runs_once(platform: Platform, password: str) -> None:
+    until(partial(platform.answers, "/readyz"), "ready")
+    for words in PROGRAMS:
+        until(partial(platform.runs, *words), f"{words} runs")
+        state = Path(f"/proc/{platform.pid_of(*words)}/status").read_text()
+        assert "Umask:\t0077\n" in state, f"others may read what {words} writes"
+    assert platform.text().count(password) == 1
+    refused = platform.manage("up")
+    assert refused.returncode != 0
+    assert "runs already" in refused.stderr
 
 
 def import_while_the_worker_is_killed(platform: Platform, owner: Api, slug: str) -> None:
@@ -202,3 +220,20 @@ def train_while_the_trainer_is_killed(platform: Platform, owner: Api, slug: str)
     )  # fmt: skip
     assert ended["state"] == "succeeded", ended
     assert len(list(owner.pages(f"projects/{slug}/models/"))) == 1
+
+
+def stop_and_be_killed(platform: Platform, password: str) -> None:
+    """The scheduler comes back as all others have; nothing is left after Ctrl-C, nor after kill -9 of the parent."""
+    before = platform.pid_of("scheduler")
+    platform.kill(before)
+    until(partial(platform.runs, "scheduler", other_than=before), "the scheduler is back")
+    until(partial(platform.answers, "/readyz"), "ready after the scheduler was killed")
+    platform.stop(signal.SIGINT)
+    until(lambda: not platform.left(), "nothing is left after Ctrl-C")
+
+    platform.start()
+    assert platform.text().count(password) == 1, "the generated password is told once"
+    assert platform.process is not None
+    platform.process.kill()
+    platform.process.wait()
+    until(lambda: not platform.left(), "nothing is left after kill -9")

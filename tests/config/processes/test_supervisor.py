@@ -12,9 +12,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import pytest
 from django.core.management.base import CommandError
@@ -23,7 +21,7 @@ from config.management.commands import up
 from config.processes import postgres
 from config.processes.supervisor import Child, Program, Supervisor
 from tests import ROOT
-from tests.processes import Platform, free_port, marked, until
+from tests.processes import free_port, marked, until
 
 
 @pytest.fixture
@@ -258,40 +256,3 @@ def test_a_port_is_taken_from_the_moment_in_which_a_platform_starts_and_its_own_
             assert line.recv(1) == b""
     with up._hold_port("127.0.0.1", port) as again:
         assert again.getsockname()[1] == port
-
-
-@pytest.fixture
-def platform(tmp_path: Path) -> Iterator[Platform]:
-    made = Platform(tmp_path)
-    yield made
-    made.clean()
-
-
-@pytest.mark.slow
-def test_the_whole_platform_starts_mends_itself_and_stops(platform):
-    platform.start()
-    until(partial(platform.answers, "/readyz"), "ready")
-    password = (platform.data / "admin_password").read_text().strip()
-    assert platform.text().count(password) == 1
-
-    refused = platform.manage("up")
-    assert refused.returncode != 0
-    assert "runs already" in refused.stderr
-
-    for words in (("config.web",), ("postgres", "-D"), ("worker", "cpu"), ("worker", "gpu"), ("scheduler",)):
-        until(partial(platform.runs, *words), f"{words} runs")
-        before = platform.pid_of(*words)
-        assert "Umask:\t0077\n" in Path(f"/proc/{before}/status").read_text(), f"others may read what {words} writes"
-        platform.kill(before)
-        until(partial(platform.runs, *words, other_than=before), f"{words} is back")
-        until(partial(platform.answers, "/readyz"), f"ready after {words} was killed")
-
-    platform.stop(signal.SIGINT)
-    until(lambda: not platform.left(), "nothing is left after Ctrl-C")
-
-    platform.start()
-    assert platform.text().count(password) == 1, "the generated password is told once"
-    assert platform.process is not None
-    platform.process.kill()
-    platform.process.wait()
-    until(lambda: not platform.left(), "nothing is left after kill -9")
