@@ -127,7 +127,8 @@ class TaskView(ProjectView):
 
 class GoldSerializer(serializers.Serializer):
     answers = serializers.JSONField(
-        help_text="By question. Right is the same answer; of boxes, each to IoU 0.5; of numbers but whole ones, to 5 %."
+        help_text="By question. Right is the same answer; of boxes, each to IoU 0.5, or any of them where fewer are "
+        "asked for; of numbers but whole ones, to 5 %."
     )
     use = Choice(Gold.Use.choices, default=Gold.Use.HIDDEN)
     explanation = serializers.CharField(

@@ -98,7 +98,7 @@ def _known(project: Project, answers: dict[str, Any], image: Image | None, stage
             raise CrowdtuneError("bad_gold", _("There is no question %(key)s.") % {"key": repr(key)})
         try:
             width, height = (image.width, image.height) if image else (None, None)
-            checked[key] = questions[key].check(answer, width, height)
+            checked[key] = questions[key].in_full().check(answer, width, height)
         except ValueError as error:
             raise CrowdtuneError("bad_gold", tell("%(name)s: %(why)s", {"name": key, "why": error.args[0]})) from error
     return checked

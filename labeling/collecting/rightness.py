@@ -7,6 +7,7 @@ from typing import Any
 
 from labeling.aggregation import numeric
 from labeling.questions import CANT_TELL
+from labeling.questions.boxes import KnownBoxes
 from labeling.questions.kind import is_number
 from labeling.questions.text import KnownText, plain
 
@@ -20,6 +21,9 @@ def is_right(answers: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
 
 
 def matches(answer: Any, known: Any) -> bool:
+    if isinstance(known, KnownBoxes):
+        is_full = isinstance(answer, list) and len(answer) == known.asked_for
+        return is_full and _have_partners(answer, known)
     if isinstance(known, list) and known and isinstance(known[0], Mapping):
         return answer != CANT_TELL and _boxes_match(answer or [], known)
     if isinstance(known, list):
@@ -36,10 +40,13 @@ def _key(items: list[Any]) -> list[str]:
 
 
 def _boxes_match(given: Any, known: list[Any]) -> bool:
-    if not isinstance(given, list) or len(given) != len(known):
-        return False
-    left = list(given)
-    for box in known:
+    return isinstance(given, list) and len(given) == len(known) and _have_partners(known, given)
+
+
+def _have_partners(boxes: list[Any], among: list[Any]) -> bool:
+    """Whether each has a partner of its own."""
+    left = list(among)
+    for box in boxes:
         partner = max(left, key=lambda other: _overlap(other, box), default=None)
         if partner is None or _overlap(partner, box) < BOX_OVERLAP:
             return False

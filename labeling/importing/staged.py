@@ -7,13 +7,11 @@ export of such a project says of its later stages follows from that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from labeling import webhooks
 from labeling.collecting import tasks, workflow
 from labeling.models import Image, Project, Task
-from labeling.questions import boxes
 from labeling.surveys import survey
 from labeling.surveys.survey import Asked
 from labeling.text.words import gettext as _
@@ -25,7 +23,7 @@ def asked(project: Project, *, is_known: bool) -> dict[str, Asked]:
     """
     questions = survey.current(project).at(tasks.first_stage(project))
     if project.in_stages and is_known:
-        questions = tuple(replace(one, options={**one.options, "most": boxes.MOST}) for one in questions)
+        questions = tuple(one.in_full() for one in questions)
     return {question.key: question for question in questions}
 
 

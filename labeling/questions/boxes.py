@@ -24,6 +24,14 @@ MOST = 1000
 SLACK = 1.0  # pixels a box may stand over the image's edge, from rounding in a client; it is clipped
 
 
+class KnownBoxes(list[dict[str, Any]]):
+    """All boxes of an image, of which a worker is asked for fewer: for ``asked_for`` of them, whichever."""
+
+    def __init__(self, boxes: list[dict[str, Any]], asked_for: int) -> None:
+        super().__init__(boxes)
+        self.asked_for = asked_for
+
+
 def _options(options: Options) -> Options:
     most = whole_option(options, "most", MOST)
     if most is not None and most < 0:

@@ -15,13 +15,14 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 from labeling.errors import CrowdtuneError
 from labeling.models import Project, SurveyVersion
 from labeling.questions import CANT_TELL, KINDS, BadAnswer, conditions
+from labeling.questions.boxes import KnownBoxes
 from labeling.questions.kind import is_number
 from labeling.questions.text import KnownText
 from labeling.surveys import translations
@@ -108,6 +109,12 @@ class Asked:
             "show_if": self.show_if,
         }
         return {**shown, "words": self.words} if self.words else shown
+
+    def in_full(self) -> Asked:
+        """The question to who knows the answer: to all boxes of an image, of which a worker may be asked for fewer."""
+        if self.kind != "boxes":
+            return self
+        return replace(self, options={name: value for name, value in self.options.items() if name != "most"})
 
     def check(self, answer: Any, width: int | None, height: int | None) -> Any:
         """The canonical answer, or BadAnswer."""
@@ -206,13 +213,14 @@ class Survey:
             raise CrowdtuneError("bad_answer", _("At least one question must be answered."))
         return checked
 
-    def counted(self, answers: Mapping[str, Any]) -> dict[str, Any]:
+    def counted(self, answers: Mapping[str, Any], *, in_full: bool = False) -> dict[str, Any]:
         """Those of the answers that this version would take: what an answer to another version still says here."""
         found = {}
         for question in self.questions:
             if question.key in answers:
                 try:
-                    found[question.key] = question.check(answers[question.key], None, None)
+                    asked = question.in_full() if in_full else question
+                    found[question.key] = asked.check(answers[question.key], None, None)
                 except BadAnswer:
                     continue
         return found
@@ -252,17 +260,20 @@ def answerable(project_id: int, version: int, known: Mapping[str, Any]) -> dict[
     """What of a known answer the form of this version could have said: nobody is measured by what was not asked.
 
     A number is a float here, whoever wrote it: near enough is right, also of what was counted. What is written and not
-    chosen is a KnownText.
+    chosen is a KnownText; more boxes than are asked for are KnownBoxes.
     """
     asked = load(project_id, version)
-    kinds = {one.key: one.kind for one in asked.questions}
-    return {key: _to_compare(kinds[key], value) for key, value in asked.counted(known).items()}
+    questions = {one.key: one for one in asked.questions}
+    return {key: _to_compare(questions[key], value) for key, value in asked.counted(known, in_full=True).items()}
 
 
-def _to_compare(kind: str, known: Any) -> Any:
-    if kind == "number" and is_number(known):
+def _to_compare(question: Asked, known: Any) -> Any:
+    if question.kind == "number" and is_number(known):
         return float(known)
-    return KnownText(known) if kind == "text" and known != CANT_TELL else known
+    most = question.options.get("most")
+    if question.kind == "boxes" and most is not None and isinstance(known, list) and len(known) > most:
+        return KnownBoxes(known, most)
+    return KnownText(known) if question.kind == "text" and known != CANT_TELL else known
 
 
 @lru_cache(maxsize=512)

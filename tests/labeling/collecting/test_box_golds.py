@@ -43,6 +43,21 @@ def crowd(db: None) -> list[User]:
     return [person(f"w{number}") for number in range(3)]
 
 
+def test_where_one_box_is_asked_for_gold_of_all_is_right_by_any_of_them(make_project: Make, crowd: list[User]) -> None:
+    project = staged(make_project)
+    task = Task.objects.get(stage="draw:1")
+    services.set_gold(task=task, answers={"box": [BOX, OTHER]}, user=project.owner, use=Gold.Use.PRACTICE)
+    told = []
+    for worker, boxes in zip(crowd, ([OTHER], [{**BOX, "box": [1.0, 1.0, 4.0, 4.0]}], []), strict=True):
+        services.ensure_member(project=project, user=worker)
+        lease = claim(project, worker)
+        judgment, _new = services.submit_judgment(assignment_id=lease.pk, worker=worker, answers={"box": boxes})
+        told.append(services.feedback(judgment=judgment) or {})
+    assert [one["right"] for one in told] == [True, False, False]
+    assert told[0]["expected"] == {"box": [BOX, OTHER]}
+    assert Consensus.objects.get(task=task).answer == [BOX, OTHER]
+
+
 def test_gold_is_made_by_itself_once_an_image_is_covered(make_project: Make, crowd: list[User]) -> None:
     project = staged(make_project)
     cover(project, crowd)
