@@ -244,16 +244,20 @@ class TaskProvenanceView(ProjectView):
 class JudgmentSerializer(serializers.ModelSerializer):
     worker = serializers.SerializerMethodField()
     image = serializers.IntegerField(source="task.image_id", read_only=True)
+    order = serializers.SerializerMethodField(help_text="Of shuffled questions, the choices as this person saw them.")
 
     class Meta:
         model = Judgment
         fields = [
-            "id", "task", "image", "worker", "answers", "seconds", "survey_version", "language", "source", "is_gold",
-            "price", "created_at", "withdrawn_at",
+            "id", "task", "image", "worker", "answers", "order", "seconds", "survey_version", "language", "source",
+            "is_gold", "price", "created_at", "withdrawn_at",
         ]  # fmt: skip
 
     def get_worker(self, judgment: Judgment) -> str:
         return people.name_of(judgment.worker)
+
+    def get_order(self, judgment: Judgment) -> dict[str, list[str]]:
+        return provenance.order_of(judgment, judgment.task.stage)
 
 
 class JudgmentFilter(FilterSet):

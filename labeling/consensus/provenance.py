@@ -47,8 +47,6 @@ def _label(row: Consensus) -> dict[str, Any]:
 
 
 def _judgment(row: Judgment, record: Membership | None, left: dict[int, float], stage: str) -> dict[str, Any]:
-    asked = survey.load(row.project_id, row.survey_version)
-    seed = survey.order_seed(worker_id=row.worker_id, task_id=row.task_id)
     return {
         "id": row.pk,
         "worker": people.name_of(row.worker),
@@ -57,12 +55,20 @@ def _judgment(row: Judgment, record: Membership | None, left: dict[int, float], 
         "survey_version": row.survey_version,
         "language": row.language,
         "source": row.source,
-        "order": asked.orders(stage, seed) if row.source == "worker" else {},
+        "order": order_of(row, stage),
         "created_at": row.created_at,
         "withdrawn_at": row.withdrawn_at,
         "worker_accuracy": record.accuracy if record else None,
         "worker_weight": record.weight if record else left.get(row.worker_id),
     }
+
+
+def order_of(row: Judgment, stage: str) -> dict[str, list[str]]:
+    """Shuffled question -> keys of its choices as this person saw them; nothing for judgments made elsewhere."""
+    if row.source != "worker":
+        return {}
+    asked = survey.load(row.project_id, row.survey_version)
+    return asked.orders(stage, survey.order_seed(worker_id=row.worker_id, task_id=row.task_id))
 
 
 def _events(records: dict[int, Membership]) -> Any:

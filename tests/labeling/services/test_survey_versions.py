@@ -242,7 +242,8 @@ def test_shuffled_choices_come_in_one_order_for_a_worker_and_task_by_api_and_pag
         answer = {"answers": {"category": by_api[0]}}
         assert api.post(f"/api/v1/assignments/{claimed['id']}/judgment/", answer).status_code == 201
         story = client(owner).get(f"/api/v1/tasks/{claimed['task']}/provenance/").json()
-        assert story["judgments"][0]["order"] == {"category": by_api}
+        newest = client(owner).get(f"/api/v1/projects/{project.slug}/judgments/").json()["results"][0]
+        assert story["judgments"][0]["order"] == newest["order"] == {"category": by_api}
         seen.append(by_api)
     assert len({tuple(order) for order in seen}) == 3
 
