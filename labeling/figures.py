@@ -90,14 +90,16 @@ def _by_judgments(project: Project, state: str) -> list[int]:
     """[judgments]: how many tasks in this state have so many; gold is asked for its own sake.
 
     A task that the budget's end cut short is no task that needed so few: it counts as open, as it is again with more
-    money. The drawing of a box, which is one person's whoever verifies it, says nothing here. An open task has
-    what somebody insists on (``_insisted``) already: the stopping policy has a say from there on.
+    money; nor is one that a person ended before the least was asked, which counts nowhere. The drawing of a box, one
+    person's whoever verifies it, says nothing here. An open task has what somebody insists on (``_insisted``) already:
+    the stopping policy has a say from there on.
     """
     tasks = Task.objects.filter(project=project, is_gold=False).exclude(stage__startswith="draw:")
     if state == Task.State.OPEN:
         tasks = tasks.filter(UNDONE).annotate(said=Greatest("judgment_count", "asked_for"))
     else:
-        tasks = tasks.exclude(UNDONE).annotate(said=F("judgment_count"))
+        early = Q(retired_because=Task.Because.PERSON, judgment_count__lt=project.judgments_min)
+        tasks = tasks.exclude(UNDONE | early).annotate(said=F("judgment_count"))
     rows = tasks.values_list("said")
     counts = dict(rows.annotate(number=Count("id")).order_by().values_list("said", "number"))
     return [counts.get(judgments, 0) for judgments in range(max(counts, default=0) + 1)]

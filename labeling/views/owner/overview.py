@@ -233,9 +233,10 @@ def _by_language(question: Question | None) -> charts.Chart:
 
 
 def _questions(project: Project, certain: dict[str, Any]) -> list[tuple[Question, dict[str, Any]]]:
-    """How sure and how much agreed on the answers to each question are; nothing where there is only one."""
+    """How sure and how much agreed on the answers to each question are; nothing where the tiles say it all of one."""
     asked = [question for question in project.questions.order_by("position", "id") if question.key in certain]
-    return [(question, certain[question.key]) for question in asked] if len(asked) > 1 else []
+    rows = [(question, certain[question.key]) for question in asked]
+    return rows if len(rows) > 1 or any(row["fit"].get("fleiss_kappa") is not None for _question, row in rows) else []
 
 
 def _labels_over_time(project: Project) -> charts.Chart:

@@ -175,6 +175,14 @@ def test_a_fixed_number_is_asked_where_the_owner_wants_that():
     assert (cost["judgments_per_task"], cost["judgments_saved"]) == (3, 0)  # nobody would have asked more
 
 
+def test_what_a_person_closes_unasked_is_no_task_that_needed_so_few():
+    task, unasked = make_tasks(make_project(judgments_min=2, judgments_max=5), 2)
+    told(task, "cat", "dog", "cat", "dog", "cat")
+    services.retire_task(task=unasked, user=person("owner"))
+    cost = figures.cost(task.project)
+    assert (cost["judgments_per_task"], cost["judgments_saved"]) == (5, 0)
+
+
 def test_when_the_budget_is_spent_the_task_takes_what_it_has():
     project = make_project(budget=1, price_per_judgment="0.5", spent="0.9")
     [task] = make_tasks(project, 1)

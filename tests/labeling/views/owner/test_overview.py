@@ -103,8 +103,11 @@ def test_a_survey_of_several_questions_shows_how_far_people_agree_on_each(make_p
     page = text_of(owning, f"/projects/{project.slug}/activity/")
     link = f'<a href="/projects/{project.slug}/labels/?question=cat">Is it a cat?</a>'
     assert f'{link}</th><td class="num">1</td>' in page
+    assert '<td class="num">-1.00</td><td class="num">–</td></tr>' in page  # Fleiss' kappa; a pair shares one task
     services.replace_survey(project=project, user=project.owner, questions=asked[:1])
-    assert link not in text_of(owning, f"/projects/{project.slug}/activity/")
+    assert link in text_of(owning, f"/projects/{project.slug}/activity/")  # the tiles tell of no kappa
+    services.replace_survey(project=project, user=project.owner, questions=asked[1:])
+    assert "Agreement by question" not in text_of(owning, f"/projects/{project.slug}/activity/")
 
 
 def test_agreement_is_told_by_the_language_in_which_a_question_was_shown(make_project: Make, owning: Client) -> None:
