@@ -29,6 +29,16 @@ ERROR: dict[str, Any] = {
 }
 
 
+OF_PROTOCOL: dict[str, Any] = {
+    "description": "Refused: 4xx with the reason, in the shape of the Open Inference Protocol.",
+    "content": {
+        "application/json": {
+            "schema": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+        }
+    },
+}
+
+
 def document_refusals(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """drf-spectacular's hook, after the schema is made: a ``default`` response wherever none is told."""
     result.setdefault("components", {}).setdefault("schemas", {})["Refusal"] = ERROR
@@ -37,9 +47,11 @@ def document_refusals(result: dict[str, Any], generator: Any, request: Any, publ
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}},
     }
     for path, methods in result.get("paths", {}).items():
-        if path.startswith("/api/v1/"):
-            for operation in methods.values():
+        for operation in methods.values():
+            if path.startswith("/api/v1/"):
                 operation["responses"].setdefault("default", refusal)
+            elif path.startswith("/v2"):
+                operation["responses"].setdefault("default", OF_PROTOCOL)
     return result
 
 

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from inference.engine.engine import Answer
 from inference.feedback.uncertainty import margin, uncertainty
+from inference.intake.tensors import OUTPUTS
 
 
 class ScoreSerializer(serializers.Serializer):
@@ -62,6 +63,68 @@ class ErrorDetailSerializer(serializers.Serializer):
 
 class ErrorSerializer(serializers.Serializer):
     error = ErrorDetailSerializer()
+
+
+# The Open Inference Protocol's, for the schema alone: bodies are read and written by ``inference.intake.tensors``.
+class V2LiveSerializer(serializers.Serializer):
+    live = serializers.BooleanField()
+
+
+class V2ReadySerializer(serializers.Serializer):
+    ready = serializers.BooleanField()
+
+
+class V2ServerSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    version = serializers.CharField()
+    extensions = serializers.ListField(child=serializers.CharField())
+
+
+class V2TensorFormSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    datatype = serializers.CharField(help_text="FP32 or BYTES.")
+    shape = serializers.ListField(child=serializers.IntegerField(), help_text="-1: as many as there are.")
+
+
+class V2ModelSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    versions = serializers.ListField(child=serializers.CharField())
+    platform = serializers.CharField()
+    inputs = V2TensorFormSerializer(many=True)
+    outputs = V2TensorFormSerializer(many=True)
+    properties = serializers.DictField(child=serializers.CharField())
+
+
+class V2ModelReadySerializer(serializers.Serializer):
+    name = serializers.CharField()
+    ready = serializers.BooleanField()
+
+
+class V2TensorSerializer(V2TensorFormSerializer):
+    parameters = serializers.DictField(required=False, help_text="`binary_data_size` where `data` follows as bytes.")
+    data = serializers.JSONField(  # type: ignore[assignment]
+        required=False, help_text="BYTES: image files in base64. FP32: pixels, 0 to 255."
+    )
+
+
+class V2OutputSerializer(serializers.Serializer):
+    name = serializers.ChoiceField(choices=OUTPUTS)
+    parameters = serializers.DictField(required=False, help_text="`binary_data`, or `classification`: how many.")
+
+
+class V2InferSerializer(serializers.Serializer):
+    id = serializers.CharField(required=False, help_text="Comes back with the answer.")
+    parameters = serializers.DictField(required=False, help_text="`binary_data_output`: answer in bytes.")
+    inputs = V2TensorSerializer(many=True, help_text="One: BYTES [n] or FP32 [n, h, w, 3].")
+    outputs = V2OutputSerializer(many=True, required=False, help_text="Left out: all of them.")
+
+
+class V2InferAnswerSerializer(serializers.Serializer):
+    model_name = serializers.CharField()
+    model_version = serializers.CharField()
+    id = serializers.CharField(required=False)
+    parameters = serializers.DictField(required=False)
+    outputs = V2TensorSerializer(many=True)
 
 
 def answer_json(answer: Answer, top_k: int) -> dict[str, Any]:

@@ -13,7 +13,8 @@ import numpy as np
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from PIL import Image as Picture
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import AllowAny
@@ -22,12 +23,21 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from inference import services
-from inference.api.predicting import predictable
+from inference.api.predicting import STICKY, predictable
 from inference.engine import runtime
 from inference.engine.routing import VersionRef, routes, version_numbers, version_ref
 from inference.errors import NoChampion
 from inference.intake import limits, tensors
 from inference.intake.inputs import Inputs
+from inference.serializers import (
+    V2InferAnswerSerializer,
+    V2InferSerializer,
+    V2LiveSerializer,
+    V2ModelReadySerializer,
+    V2ModelSerializer,
+    V2ReadySerializer,
+    V2ServerSerializer,
+)
 from inference.services.predicting import content_key, version_for
 from labeling.errors import CrowdtuneError
 from labeling.files.imaging import MAX_BYTES, to_input
@@ -39,6 +49,9 @@ PROPERTIES = {  # the protocol's gRPC form has these, text by text
     "most_images": str(tensors.MOST_PICTURES),
 }
 HEADER = "Inference-Header-Content-Length"
+JSON_LENGTH = OpenApiParameter(
+    HEADER, int, OpenApiParameter.HEADER, description="Where tensors follow the JSON as bytes: the length of the JSON.",
+)  # fmt: skip
 
 
 class RawParser(BaseParser):
@@ -62,25 +75,31 @@ class V2View(APIView):
         return response
 
 
-@extend_schema(exclude=True)
 class LiveView(V2View):
+    """Whether the server is there."""
+
     permission_classes = [AllowAny]
     authentication_classes: list[Any] = []
 
+    @extend_schema(tags=["v2"], responses=V2LiveSerializer)
     def get(self, request: Request) -> Response:
         return Response({"live": True})
 
 
-@extend_schema(exclude=True)
 class ReadyView(LiveView):
+    """Whether it can answer."""
+
+    @extend_schema(tags=["v2"], responses=V2ReadySerializer)
     def get(self, request: Request) -> Response:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         return Response({"ready": True})
 
 
-@extend_schema(exclude=True)
 class ServerView(LiveView):
+    """What the server is, and which extensions of the protocol it speaks."""
+
+    @extend_schema(tags=["v2"], responses=V2ServerSerializer)
     def get(self, request: Request) -> Response:
         return Response({"name": "crowdtune", "version": "1", "extensions": EXTENSIONS})
 
@@ -97,8 +116,10 @@ def _version(project_id: int, number: str | None, caller: str | None = None) -> 
     return version_ref(project_id, int(number))
 
 
-@extend_schema(exclude=True)
 class ModelView(V2View):
+    """What a project's classifier takes and answers, and which versions there are."""
+
+    @extend_schema(tags=["v2"], responses=V2ModelSerializer)
     def get(self, request: Request, slug: str, version: str | None = None) -> Response:
         project = predictable(request, slug)
         ref = _version(project.pk, version)
@@ -120,8 +141,10 @@ class ModelView(V2View):
         )
 
 
-@extend_schema(exclude=True)
 class ModelReadyView(V2View):
+    """Whether the version, or the champion, can answer."""
+
+    @extend_schema(tags=["v2"], responses=V2ModelReadySerializer)
     def get(self, request: Request, slug: str, version: str | None = None) -> Response:
         project = predictable(request, slug)
         ref = _version(project.pk, version)
@@ -130,8 +153,9 @@ class ModelReadyView(V2View):
         return Response({"name": project.slug, "ready": True})
 
 
-@extend_schema(exclude=True)
 class InferView(V2View):
+    """What a version, or whichever answers this caller, says of the images of one tensor."""
+
     parser_classes = [RawParser]
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
@@ -139,6 +163,13 @@ class InferView(V2View):
         request.META["CONTENT_TYPE"] = "application/octet-stream"
         return super().initialize_request(request, *args, **kwargs)
 
+    @extend_schema(
+        tags=["v2"], parameters=[STICKY, JSON_LENGTH],
+        request={"application/json": V2InferSerializer, "application/octet-stream": OpenApiTypes.BINARY},
+        responses={
+            (200, "application/json"): V2InferAnswerSerializer, (200, "application/octet-stream"): OpenApiTypes.BINARY,
+        },
+    )  # fmt: skip
     def post(self, request: Request, slug: str, version: str | None = None) -> HttpResponse:
         project = predictable(request, slug)
         return infer(

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.django_db
 # What is still taken, since it changes nothing that the project holds, or ends what others have in it.
 TAKEN = {
     "archive_project", "copy_project", "delete_project", "hand_over_project", "reopen_project",
-    "explain", "predict", "predict_batch", "start_export", "model_download",
+    "explain", "predict", "predict_batch", "start_export", "model_download", "v2_models_infer_create",
+    "v2_models_versions_infer_create",
     "key_make", "key_revoke", "key_rotate", "sample_delete", "remove_worker",
     "cancel_job", "training_runs_cancel", "release_assignment", "change_webhook", "remove_webhook",
     "replace_webhook_secret", "send_again",
