@@ -189,6 +189,15 @@ def test_the_time_that_judgments_took_is_the_workers(make_project: Callable[...,
     assert (told["ann"], told["bob"]) == (3.25, None)
 
 
+def test_a_time_that_is_told_beside_the_first_answer_alone_is_the_judgment_s(
+    make_project: Callable[..., Project],
+) -> None:
+    asked = [{"key": "cat", "kind": "yes_no"}, {"key": "dog", "kind": "yes_no"}]
+    project = make_project(images=1, questions=asked)
+    bring(project, b"image,worker,question,answer,seconds\n0000.png,ann,cat,yes,2.5\n0000.png,ann,dog,no,\n")
+    assert Judgment.objects.get(task__project=project).seconds == 2.5
+
+
 def test_more_lines_are_counted_in_no_more_statements(make_project: Callable[..., Project]) -> None:
     project = make_project(images=12, judgments_max=9)
     spoken = []
