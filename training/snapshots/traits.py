@@ -62,10 +62,13 @@ def _store(project: Project, looks: list[tuple[Image, np.ndarray | None]]) -> in
     """One project's groups are given one writer at a time: two copies of a picture must find each other."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('training.traits'), %s)", [project.pk])
-    known = set(
-        ImageTrait.objects.filter(image__in=[image for image, _look in looks]).values_list("image_id", flat=True)
+    ids = [image.pk for image, _look in looks]
+    # Held, so that none is deleted before its trait is there; whoever is deleting one has it alone.
+    there = set(
+        Image.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True)
     )
-    fresh = [(image, look) for image, look in looks if image.pk not in known]
+    there.difference_update(ImageTrait.objects.filter(image__in=ids).values_list("image_id", flat=True))
+    fresh = [(image, look) for image, look in looks if image.pk in there]
     for start in range(0, len(fresh), AT_ONCE):
         ImageTrait.objects.bulk_create(_traits(project, fresh[start : start + AT_ONCE]))
     return len(fresh)

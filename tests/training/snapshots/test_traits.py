@@ -111,6 +111,16 @@ def test_an_image_without_a_readable_thumbnail_stands_alone_and_is_looked_at_onc
 
 
 @pytest.mark.django_db(transaction=True)
+def test_an_image_that_was_deleted_while_it_was_looked_at_costs_the_others_nothing() -> None:
+    project, look = make_project(), looks(1)[0]
+    gone, stays = bare_image(project, 1), bare_image(project, 2)
+    Image.objects.get(pk=gone.pk).delete()
+
+    assert traits._store(project, [(gone, look), (stays, look)]) == 1
+    assert ImageTrait.objects.get().image_id == stays.pk
+
+
+@pytest.mark.django_db(transaction=True)
 def test_two_copies_in_two_transactions_at_once_find_each_other() -> None:
     project, look = make_project(), looks(1)[0]
     first, second = bare_image(project, 1), bare_image(project, 2)
