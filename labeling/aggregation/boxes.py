@@ -17,7 +17,7 @@ and negatives of boxes); O. Russakovsky et al., "ImageNet large scale visual rec
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -84,6 +84,7 @@ class Fused:
     boxes: tuple[Box, ...]
     confidence: float
     agreement: float  # mean IoU of the drawn boxes with the box of their cluster; nan without any
+    by_category: Mapping[str, float] = field(default_factory=dict)  # the same of those that are called so
 
 
 def fuse(drawn: Sequence[Drawn], hands: Mapping[int, Hand]) -> Fused:
@@ -103,7 +104,10 @@ def fuse(drawn: Sequence[Drawn], hands: Mapping[int, Hand]) -> Fused:
     offset, spread = _habits_of({person.worker: _held(person, hands) for person in drawn}, worker)
     merged = merge(sides, home, offset, spread)
     in_turn = np.argsort(home, kind="stable")
-    agreement = shares(sides, merged[home])[in_turn]
+    overlap = shares(sides, merged[home])
+    by_category = dict(
+        zip(names.tolist(), (np.bincount(category, overlap) / np.bincount(category)).tolist(), strict=True)
+    )
     weight = {person.worker: person.weight * hands.get(person.worker, Hand()).vote for person in drawn}
     found, sure = [], 1.0
     for inside, box in zip(np.split(in_turn, np.cumsum(np.bincount(home))[:-1]), merged.tolist(), strict=True):
@@ -114,7 +118,8 @@ def fuse(drawn: Sequence[Drawn], hands: Mapping[int, Hand]) -> Fused:
         if chance > 0.5:
             found.append(Box(str(names[kind]), tuple(box), chance * certain, tuple(sorted(present))))
     found.sort(key=lambda box: -box.confidence)
-    return Fused(tuple(found), sure if found else min(sure, _nothing(drawn, hands)), float(np.mean(agreement)))
+    sure = sure if found else min(sure, _nothing(drawn, hands))
+    return Fused(tuple(found), sure, float(np.mean(overlap[in_turn])), by_category)
 
 
 def _category(said: Ints, weight: Sequence[float]) -> tuple[int, float]:

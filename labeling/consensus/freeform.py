@@ -105,12 +105,17 @@ def by_boxes(question: Asked, answers: Answers, known: Mapping[int, Any], method
         for task in answers.tasks
     ]
     hands = boxes.fit(drawn)
-    ious = [boxes.fuse(image, hands).agreement for image in drawn if len(image) > 1]  # one person agrees with nobody
-    shared = [value for value in ious if not np.isnan(value)]
+    fused = [boxes.fuse(image, hands) for image in drawn if len(image) > 1]  # one person agrees with nobody
+    shared = [one.agreement for one in fused if not np.isnan(one.agreement)]
+    by_category: dict[str, list[float]] = {}
+    for one in fused:
+        for category, share in one.by_category.items():
+            by_category.setdefault(category, []).append(share)
     figures = {
         "tasks": len(answers.tasks),
         "judgments": sum(map(len, drawn)),
         "mean_iou": number_or_none(float(np.mean(shared))) if shared else None,
+        "by_category": {name: number_or_none(float(np.mean(share))) for name, share in sorted(by_category.items())},
     }
     stored = _stored(question, "boxes", figures)
     skills = {

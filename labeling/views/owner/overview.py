@@ -16,6 +16,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.text import capfirst
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
@@ -213,7 +214,9 @@ def _agreement(found: dict[str, Any], names: dict[str, str]) -> charts.Chart:
     return charts.bars(
         sorted(shares, key=lambda row: row[1])[:20],
         title=_("Agreement by category"),
-        description=_("How often two people who looked at the same image said the same."),
+        description=_("How often two people who looked at the same image said the same.")
+        if "mean_iou" not in found
+        else capfirst(_("mean overlap (IoU) with the combined boxes")),
         unit="percent",
         most=1.0,
     )

@@ -183,6 +183,19 @@ def test_who_cannot_tell_where_a_box_is_is_no_judgment_that_agrees():
     assert found.stored["figures"]["judgments"] == 1
 
 
+def test_boxes_agree_by_category_as_far_as_they_overlap() -> None:
+    judgments = Judgments()
+    for worker, width in ((0, 40), (1, 20)):
+        same, other = {"category": "cat", "box": [0, 0, 30, 30]}, {"category": "dog", "box": [100, 100, width, 40]}
+        judgments.add(0, worker, {"where": [same, other]})
+    found = fit_question(Asked(1, "where", "boxes", "Where?", "", True, {}, None, ""), judgments, {}, {}, "adaptive")
+    assert found is not None
+    figures = found.stored["figures"]
+    assert figures["by_category"]["cat"] == 1
+    assert 0.5 < figures["by_category"]["dog"] < 1  # of a box between the two
+    assert figures["mean_iou"] == pytest.approx((1 + figures["by_category"]["dog"]) / 2, abs=1e-4)
+
+
 def test_what_is_known_is_no_departure_from_the_majority() -> None:
     """Of four tasks one is known to be what nobody said; of the others' labels one leaves the majority."""
     votes = Votes.of(np.repeat(range(4), 3), np.tile(range(3), 4), [0] * 12, n_classes=2, known=[1, -1, -1, -1])
