@@ -58,7 +58,7 @@ def settle() -> None:
     elif backend == "jax":
         import jax
 
-        jax.config.update("jax_default_matmul_precision", "highest")  # type: ignore[no-untyped-call]  # convolutions too
+        jax.config.update("jax_default_matmul_precision", "highest")  # convolutions too
     elif backend == "torch":
         import torch
 
