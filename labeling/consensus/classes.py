@@ -220,7 +220,7 @@ def _set_figures(counts: np.ndarray, choice: np.ndarray, classes: list[str]) -> 
         "fleiss_kappa": number_or_none(agreement.fleiss_kappa(counts)),
         "krippendorff_alpha": number_or_none(agreement.krippendorff_alpha(counts)),
         "by_category": {
-            classes[place]: number_or_none(agreement.krippendorff_alpha(mine))
+            classes[place]: number_or_none(float(agreement.per_category(mine)[1]))  # of who chooses it, as of classes
             for place, mine in zip(used.tolist(), each, strict=True)
         },
     }

@@ -183,6 +183,18 @@ def test_who_cannot_tell_where_a_box_is_is_no_judgment_that_agrees():
     assert found.stored["figures"]["judgments"] == 1
 
 
+def test_of_several_choices_each_is_agreed_upon_as_often_as_a_second_person_makes_it() -> None:
+    judgments = Judgments()
+    for task, said in enumerate(([["a"], ["a", "b"], ["a"]], [["b"], []], [[], []])):
+        for worker, answer in enumerate(said):
+            judgments.add(task, worker, {"tags": answer})
+    options = {"choices": [{"key": key, "name": key} for key in "ab"]}
+    question = Asked(1, "tags", "multiple_choice", "Tags?", "", True, options, None, "")
+    found = fit_question(question, judgments, {}, {}, "adaptive")
+    assert found is not None
+    assert found.stored["figures"]["by_category"] == {"a": 1.0, "b": 0.0}
+
+
 def test_boxes_agree_by_category_as_far_as_they_overlap() -> None:
     judgments = Judgments()
     for worker, width in ((0, 40), (1, 20)):
