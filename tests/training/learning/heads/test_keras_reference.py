@@ -66,11 +66,15 @@ def fitted() -> dict[str, Any]:
         [(wave.normal(size=shape) / by).astype(np.float32) for shape, by in zip(shapes, spread, strict=True)]
     )
     pooled = keras.layers.GlobalAveragePooling2D()(base.output)
-    model = keras.Model(base.input, keras.layers.Dense(2, kernel_initializer="zeros")(pooled))
+    model = keras.Model(base.input, (last := keras.layers.Dense(2))(pooled))
+    # A head that is wrong: of one that says nothing both epochs made it worse, and its zeros were kept and compared.
+    last.set_weights([wave.normal(size=(pooled.shape[-1], 2)).astype(np.float32), np.float32([1, -1])])
     part = Part(lambda at: x[at], y)
+    before = predict_logits(model, part)
     history = fit_epochs(model, part, part, LoopOptions(epochs=2, batch_size=8, learning_rate=1e-4), seed=3)
-    logits = predict_logits(model, part).tolist()
-    return {"backend": keras.backend.backend(), "loss": history["loss"], "logits": logits}
+    logits = predict_logits(model, part)
+    moved = float(np.abs(logits - before).max())
+    return {"backend": keras.backend.backend(), "loss": history["loss"], "logits": logits.tolist(), "moved": moved}
 
 
 def written(folder: Path) -> float:
@@ -148,6 +152,7 @@ def test_tensorflow_and_jax_train_the_same_network(on_jax: dict[str, Any], tmp_p
     on_tensorflow = fitted() if here else fitted_on("tensorflow", tmp_path)
     assert (on_jax["backend"], on_tensorflow["backend"]) == ("jax", "tensorflow")
     np.testing.assert_allclose(on_jax["loss"], on_tensorflow["loss"], rtol=1e-3)
+    assert on_tensorflow["moved"] > 0.05
     np.testing.assert_allclose(on_jax["logits"], on_tensorflow["logits"], atol=5e-3)
 
 
