@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from django.conf import settings
 
@@ -23,6 +25,7 @@ from training.learning.precision import has_bf16
 logger = logging.getLogger(__name__)
 GPU_BATCH = 32
 FLOATS = 2**26  # 256 MB
+Opened = TypeVar("Opened")
 
 
 @functools.cache
@@ -51,18 +54,19 @@ def open_trunk(folder: Path, precision: str) -> Trunk | Batched:
         from inference.engine.accelerated import KerasTrunk
 
         return Batched(KerasTrunk(folder, most=batch()), most=batch())
-    trunk = _on_litert(folder) or Trunk(folder, precision=precision, threads=_threads())
+    trunk = _on_litert(folder, lambda: Trunk(folder, threads=_threads(), portable=True))
+    trunk = trunk or Trunk(folder, precision=precision, threads=_threads())
     return Batched(trunk, most=batch()) if batch() else trunk
 
 
-def _on_litert(folder: Path) -> Trunk | None:
+def _on_litert(folder: Path, open_: Callable[[], Opened]) -> Opened | None:
     """None where OpenVINO is to answer; where LiteRT was asked for, the log says why."""
-    if settings.INFERENCE_RUNTIME != "litert":
+    if not _litert_is_asked():
         return None
     why = litert.refusal_of(folder) or "a worker has yet to write the file"
     if is_portable(folder):
         try:
-            return Trunk(folder, threads=_threads(), portable=True)
+            return open_()
         except (OSError, ValueError, RuntimeError, CrowdtuneError) as error:
             why = str(error)
     logger.warning("OpenVINO answers for %s, which is not there for LiteRT: %s", folder, why)
@@ -71,7 +75,12 @@ def _on_litert(folder: Path) -> Trunk | None:
 
 def is_portable(folder: Path) -> bool:
     """Whether what lies in the folder, a trunk or a fine-tuned version, is opened on LiteRT."""
-    return settings.INFERENCE_RUNTIME == "litert" and litert.is_there(folder)
+    return _litert_is_asked() and litert.is_there(folder)
+
+
+def _litert_is_asked() -> bool:
+    """A GPU goes first: what Keras computes there is nothing for LiteRT."""
+    return settings.INFERENCE_RUNTIME == "litert" and settings.INFERENCE_DEVICE == "cpu"
 
 
 def _threads() -> int:
@@ -91,7 +100,10 @@ def precision_of(classifier: Classifier) -> str:
 
 def open_version(folder: Path) -> Classifier:
     """A version whose files are whole and which answered like Keras when it was made; no other may serve."""
-    classifier = load_version(folder, portable=is_portable(folder))
+    classifier = None
+    if (folder / "tail.xml").exists():
+        classifier = _on_litert(folder, lambda: load_version(folder, portable=True, threads=_threads()))
+    classifier = classifier or load_version(folder, threads=_threads())
     if not (classifier.manifest.get("verification") or {}).get("passed"):
         raise ValueError("it was never verified against Keras")
     return classifier

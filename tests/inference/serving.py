@@ -49,6 +49,21 @@ def make_trunk(
     return folder
 
 
+def make_tail(folder: Path, dim: int = DIM) -> None:
+    """A version as ``write_version`` leaves it of a fine-tuning: its block is one matrix."""
+    folder.mkdir(parents=True)
+    activations = ops.parameter([-1, dim], np.float32, name="activations")
+    weights = np.random.default_rng(9).normal(0, 1, (dim, len(CATEGORIES))).astype(np.float32)
+    logits = ops.matmul(activations, weights, False, False)
+    openvino.save_model(openvino.Model([logits], [activations]), str(folder / "tail.xml"), compress_to_fp16=False)
+    manifest = {
+        "schema": 1, "categories": CATEGORIES, "trunk_key": "tiny-0000", "temperature": 1.0, "tail_shape": [dim],
+        "files": {name: sha256_of(folder / name) for name in ("tail.xml", "tail.bin")},
+        "verification": {"passed": True},
+    }  # fmt: skip
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
 def make_head(seed: int, dim: int = DIM, categories: tuple[str, ...] = CATEGORIES) -> Head:
     rng = np.random.default_rng(seed)
     weights = rng.normal(0, 1, (dim, len(categories))).astype(np.float32)

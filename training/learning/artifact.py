@@ -32,9 +32,11 @@ class Tail:
     on LiteRT where ``path`` is a file of that.
     """
 
-    def __init__(self, path: Path, shape: Sequence[int]) -> None:
+    def __init__(self, path: Path, shape: Sequence[int], threads: int | None = None) -> None:
         self.shape = tuple(shape)
-        self._network = Compiled(path, self.shape) if path.suffix == ".xml" else Interpreted(path)
+        self._network = (
+            Compiled(path, self.shape, threads=threads) if path.suffix == ".xml" else Interpreted(path, threads=threads)
+        )
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         rows = np.asarray(x, np.float32).reshape(len(x), *self.shape)
@@ -155,11 +157,12 @@ def _not_whole(folder: Path, error: Exception) -> ArtifactDamaged:
     )
 
 
-def load_version(folder: Path, *, portable: bool = False) -> Classifier:
+def load_version(folder: Path, *, portable: bool = False, threads: int | None = None) -> Classifier:
     """Read a version; every hash is checked first.
 
     Args:
         portable: The retrained block on LiteRT, by the file that ``training.learning.portable`` has written.
+        threads: Cores that a retrained block may use; all where None.
 
     Raises:
         ArtifactDamaged: a file is missing, is another one, or does not fit the manifest.
@@ -169,7 +172,7 @@ def load_version(folder: Path, *, portable: bool = False) -> Classifier:
         head = Head.load(folder / "head.npz") if "head.npz" in manifest["files"] else None
         tail = None
         if "tail.xml" in manifest["files"] and "tail.bin" in manifest["files"]:
-            tail = Tail(network_of(folder) if portable else folder / "tail.xml", manifest["tail_shape"])
+            tail = Tail(network_of(folder) if portable else folder / "tail.xml", manifest["tail_shape"], threads)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _not_whole(folder, error) from error
     if head is None and tail is None:

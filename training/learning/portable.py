@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 
 from training.learning.artifact import compare_with_keras, load_version
-from training.learning.errors import NotFaithful
+from training.learning.errors import NotFaithful, is_out_of_memory
 from training.learning.files import folder_atomic, locked, sha256_of
 from training.learning.heads.dense import softmax
 from training.learning.networks import litert
 from training.learning.networks.backbones import Backbone
 from training.learning.networks.imported import from_json
 from training.learning.networks.litert import Interpreted
-from training.learning.networks.trunk import Trunk, faithful, sample_pictures, weights_from_json, with_tensorflow
+from training.learning.networks.trunk import FULL, Trunk, faithful, sample_pictures, weights_from_json, with_tensorflow
 from training.learning.networks.weights import Weights
 
 TOLERANCE = 1e-4  # of the largest feature; measured: 2e-7 to 5e-6
@@ -95,12 +95,17 @@ def _write(model: Any, folder: Path, difference: Callable[[Interpreted], float])
         try:
             litert.convert(model, path)
             facts = {"difference": difference(Interpreted(path, threads=1)), "sha256": sha256_of(path)}
-        except (OSError, MemoryError):  # the machine's fault, not the network's
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever converter and interpreter raise of what they do not know
+        except Exception as error:  # whatever converter and interpreter raise of what they do not know
+            if _is_the_machines(error):
+                raise
             path.unlink(missing_ok=True)
             facts = {"refused": str(error)[:500] or type(error).__name__}
         (new / litert.FACTS).write_text(json.dumps(facts, indent=1))
+
+
+def _is_the_machines(error: Exception) -> bool:
+    """Whether the network may go well with more memory or disk; TensorFlow tells of these by errors of its own."""
+    return isinstance(error, OSError) or is_out_of_memory(error) or any(sign in str(error) for sign in FULL)
 
 
 def _trunk(backbone: dict[str, Any], weights: dict[str, Any], folder: str) -> None:

@@ -10,14 +10,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
 from inference.engine import runtime
 from inference.engine.routing import VersionRef
-from tests.inference.serving import ask, make_head
+from tests.inference.serving import ask, make_head, make_tail
 from tests.training.trunks import copy
 from training.features import portables
+from training.learning.files import locked, sha256_of
 from training.models import ModelVersion
 
 LOADED = ("crowdtune_networks_loaded_total", {"platform": "litert"})
@@ -37,12 +39,12 @@ print(sorted({"tensorflow", "keras"} & set(sys.modules)))
 def version(settings: Any, add_version: Any, data_dir: Path, small_trunk_folder: Any) -> ModelVersion:
     """A champion on the smallest backbone of the zoo, which nobody has written for LiteRT yet."""
     settings.INFERENCE_RUNTIME = "litert"
-    portables._once.cache_clear()
+    portables._tried.clear()
     copy(small_trunk_folder(), data_dir)
     key = small_trunk_folder().name
     champion = add_version(alias="champion", trunk=key, head=make_head(3, 256))
-    path = data_dir / champion.artifact / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"backbone": "crowdtune_small"}))
+    champion.manifest["backbone"] = "crowdtune_small"
+    champion.save()
     return champion
 
 
@@ -88,6 +90,26 @@ def test_a_network_that_litert_cannot_run_is_answered_by_openvino_and_the_log_sa
     assert caplog.text.count("no such operation") == 1
 
 
+def test_a_retrained_block_that_litert_cannot_open_is_answered_by_openvino(version, data_dir, caplog) -> None:
+    folder = data_dir / "models" / "retrained"
+    make_tail(folder, 256)
+    (folder / "litert").mkdir()
+    network = folder / "litert" / "network.tflite"
+    network.write_bytes(b"of a later LiteRT")
+    (folder / "litert" / "facts.json").write_text(json.dumps({"sha256": sha256_of(network)}))
+    assert runtime.is_portable(folder)
+    classifier = runtime.open_version(folder)
+    assert classifier.probabilities_from_features(np.ones((2, 256), np.float32)).shape == (2, 3)
+    assert caplog.text.count(f"OpenVINO answers for {folder}") == 1
+
+
+def test_a_gpu_goes_before_litert(small_portable_folder: Path, settings: Any) -> None:
+    settings.INFERENCE_RUNTIME = "litert"
+    assert runtime.is_portable(small_portable_folder)
+    settings.INFERENCE_DEVICE = "gpu"
+    assert not runtime.is_portable(small_portable_folder)
+
+
 def test_a_web_process_on_litert_has_not_loaded_tensorflow(small_portable_folder: Path) -> None:
     environment = os.environ | {"INFERENCE_RUNTIME": "litert"}
     command = [sys.executable, "-c", FRESH, str(small_portable_folder)]
@@ -100,7 +122,7 @@ def test_a_worker_sees_to_the_networks_that_answer_once(
 ) -> None:
     trunk = data_dir / "trunks" / small_portable_folder.name
     shutil.copytree(small_portable_folder / "litert", trunk / "litert")
-    strange = add_version(alias="challenger")  # on a network that is not of the zoo, as one that was taken out
+    add_version(alias="challenger")  # on a network that is not of the zoo, as one that was taken out
     add_version()  # nobody asks it
     settings.INFERENCE_RUNTIME = "openvino"
     portables.make_portables()
@@ -110,5 +132,14 @@ def test_a_worker_sees_to_the_networks_that_answer_once(
         portables.make_portables()
     told = [record.getMessage() for record in caplog.records if record.name == portables.__name__]
     assert len(told) == 1, told
-    assert strange.artifact in told[0]
+    assert "trunks/tiny-0000" in told[0]
     assert "got 'tiny'" in told[0]
+
+
+def test_workers_write_one_network_at_a_time_and_do_not_wait_for_each_other(version, data_dir, caplog) -> None:
+    ModelVersion.objects.filter(pk=version.pk).update(manifest=version.manifest | {"backbone": "gone"})
+    with locked(data_dir / "trunks" / ".litert.lock"):
+        portables.make_portables()
+    assert not caplog.records
+    portables.make_portables()
+    assert "got 'gone'" in caplog.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ import pytest
 from tests.training.learning.conftest import SMALL
 from training.learning import portable
 from training.learning.artifact import load_version, write_version
-from training.learning.errors import ArtifactDamaged
+from training.learning.errors import ArtifactDamaged, LearningError
 from training.learning.heads.dense import softmax
 from training.learning.heads.head import fit_head
-from training.learning.networks import litert
+from training.learning.networks import litert, trunk
 from training.learning.networks.litert import Interpreted
 from training.learning.networks.trunk import Trunk
 from training.learning.networks.weights import Weights
@@ -86,8 +87,9 @@ def test_a_damaged_file_is_not_opened(small_portable_folder: Path, tmp_path: Pat
 
 @written_here
 def test_the_tail_of_a_fine_tuned_version_answers_as_keras_does(
-    small_trunk: Trunk, cut_trunk: Trunk, small_trunk_folder: Any, small_weights: Weights, drawn: Drawn, tmp_path: Path
-) -> None:
+    small_trunk: Trunk, cut_trunk: Trunk, small_trunk_folder: Any, small_weights: Weights, drawn: Drawn, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     pictures, labels = drawn
     head, _ = fit_head(small_trunk.embed(pictures), np.eye(2)[labels], categories=["across", "down"])
     tail = build_tail(SMALL, small_weights, head)
@@ -96,6 +98,7 @@ def test_the_tail_of_a_fine_tuned_version_answers_as_keras_does(
         tmp_path, tail=tail, tail_shape=cut_trunk.shape, categories=["across", "down"], trunk_key=cut_trunk.key,
         backbone=SMALL.key, size=128, temperature=1.4, recipe="fine_tuning", metrics={}, extra={"cut": SMALL.cut},
     )  # fmt: skip
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))  # a converter's copy may be too large for /tmp
     portable.write_tail(SMALL, small_weights, tmp_path, small_trunk_folder(SMALL.cut))
     assert json.loads((tmp_path / "litert" / "facts.json").read_text())["difference"] < 1e-4
     version = load_version(tmp_path, portable=True)
@@ -134,3 +137,23 @@ def test_what_answers_otherwise_or_cannot_be_written_is_told_once_and_has_no_fil
     )
     assert litert.refusal_of(folder)
     assert not litert.is_there(folder)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_the_machines"),
+    [
+        (PermissionError("not there"), True),
+        (MemoryError(), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (RuntimeError("/tmp/x/variables.data: No space left on device"), True),
+        (RuntimeError("Encountered unresolved custom op: FFT."), False),
+    ],
+)
+def test_a_full_disk_or_memory_is_no_fault_of_the_network(error: Exception, is_the_machines: bool) -> None:
+    assert portable._is_the_machines(error) == is_the_machines
+
+
+def test_an_export_that_takes_too_long_fails_as_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trunk, "EXPORT_SECONDS", 0)
+    with pytest.raises(LearningError, match="It took longer than 0 seconds"):
+        trunk.with_tensorflow("import time; time.sleep(60)", [], "AlexNet", Path("alexnet"), module="timeit")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -103,12 +104,12 @@ def is_there(folder: Path) -> bool:
 
 def stamp_of(folder: Path) -> Stamp:
     """What changes when a file for LiteRT does; the place of one that is missing is None."""
-    return tuple(_changed(folder / FOLDER / name) for name in (NETWORK, FACTS))
+    return tuple(_changed(f"{folder}/{FOLDER}/{name}") for name in (NETWORK, FACTS))
 
 
-def _changed(path: Path) -> tuple[int, int] | None:
+def _changed(path: str) -> tuple[int, int] | None:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - at each request; a Path takes three times as long
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size
@@ -126,7 +127,8 @@ def _is_there(folder: str, _stamp: Stamp) -> bool:
 def convert(model: Any, target: Path) -> None:
     """A Keras model on TensorFlow -> a .tflite file for one row at a time, in f32, with LiteRT's own operations alone.
 
-    By its graph, traced once: by a SavedModel, as Keras does it, came to the same in three times the CPU time.
+    By its graph, traced once: by a SavedModel, as Keras does it, came to the same in three times the CPU time. The copy
+    that the converter makes of the network lies beside ``target``: /tmp may be memory, and a kill would leave it there.
     """
     import tensorflow  # the process that writes is the only one that has it
 
@@ -135,4 +137,9 @@ def convert(model: Any, target: Path) -> None:
     holder = tensorflow.Module()  # Keras' own variables are none that TensorFlow would find in the model
     holder.variables_of_keras = [variable.value for variable in model.variables]
     converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([traced.get_concrete_function(given)], holder)
-    target.write_bytes(converter.convert())
+    elsewhere = tempfile.tempdir
+    tempfile.tempdir = str(target.parent)  # this process does nothing else
+    try:
+        target.write_bytes(converter.convert())
+    finally:
+        tempfile.tempdir = elsewhere

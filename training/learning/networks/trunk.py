@@ -114,7 +114,8 @@ def _heard(command: list[str], environment: dict[str, str], waiting: Callable[[]
                     return process.returncode, told
                 except subprocess.TimeoutExpired:
                     if time.monotonic() > ends:
-                        raise
+                        process.kill()
+                        return 1, f"{process.communicate()[1]}\nIt took longer than {EXPORT_SECONDS} seconds."
                     waiting()
         except BaseException:
             process.kill()
