@@ -44,6 +44,11 @@ def disputed(project: Project) -> QuerySet[Task]:
     )
 
 
+def disputed_among(project: Project, ids: Iterable[int]) -> set[int]:
+    """Which of these tasks wait for a reviewer: the others are sure enough, if they were not when they ended."""
+    return set(disputed(project).filter(pk__in=list(ids)).values_list("pk", flat=True))
+
+
 def disputed_count(project: Project) -> int:
     return counted(disputed(project))
 

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_POST
 
 from labeling import services
 from labeling.collecting.changing import says
-from labeling.collecting.tasks import disputed, first_stage
+from labeling.collecting.tasks import disputed, disputed_among, first_stage
 from labeling.files import storage
 from labeling.forms.images import AddImagesForm
 from labeling.models import Consensus, Gold, Image, Project, Question, Task
@@ -124,7 +124,7 @@ def tiles(project: Project, rows: list[Image], question: Question | None, names:
         tasks[task.image_id] = task
     labels = Consensus.objects.filter(task__in=tasks.values(), question=question).asked(project)
     said = {consensus.task_id: consensus for consensus in labels}
-    waiting = set(disputed(project).filter(pk__in=[t.pk for t in tasks.values()]).values_list("pk", flat=True))
+    waiting = disputed_among(project, [task.pk for task in tasks.values()])
     found = []
     for image in rows:
         first = tasks.get(image.pk)
@@ -210,6 +210,7 @@ def image(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     context["newer"] = around.filter(pk__gt=pk).order_by("pk").first()
     context["older"] = around.filter(pk__lt=pk).order_by("-pk").first()
     context["stories"] = story(project, row)
+    context["waiting"] = disputed_among(project, [told.task.pk for told in context["stories"]])
     context["gold_uses"] = Gold.Use.choices
     return render(request, "projects/image.html", context)
 

@@ -21,6 +21,7 @@ from labeling.aggregation import AGGREGATORS
 from labeling.aggregation.combine import label_of
 from labeling.collecting import workflow
 from labeling.collecting.changing import labels_where
+from labeling.collecting.tasks import disputed_among
 from labeling.consensus import viewpoints
 from labeling.files import storage
 from labeling.forms.settings import AGGREGATOR_NAMES
@@ -124,6 +125,7 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
     context.update(
         page=page,
         rows=found,
+        waiting=disputed_among(project, [row.consensus.task_id for row in found]),
         differing=sum(row.differs for row in found),
         mixed=len({row.consensus.decided_by_id or row.method for row in found}) > 1,
         questions=questions,

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from labeling import services
+from labeling.collecting.tasks import disputed_among
 from labeling.files import storage
 from labeling.models import Consensus, Project, Task
 from labeling.views.owner import keyset
@@ -61,6 +62,7 @@ def tasks(request: HttpRequest, slug: str) -> HttpResponse:
     context.update(
         page=page,
         rows=[row_of(task, said.get(task.pk), names) for task in page.rows],
+        waiting=disputed_among(project, [task.pk for task in page.rows]),
         chosen=data,
         orders=ORDERS,
         states=Task.State.choices,

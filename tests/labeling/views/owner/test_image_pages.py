@@ -83,12 +83,20 @@ def test_images_are_disputed_that_wait_for_a_reviewer_and_not_all_that_reached_t
     assert page.count('alt="0000.png"') == disputed
     page = text(owning.get(f"/projects/{project.slug}/images/"))
     assert page.count('corner">Disputed<') == disputed  # what the picture's badge says is what the filter finds
+    for address in ("labels/", "tasks/", f"images/{Image.objects.get().pk}/"):  # and what every other page says of it
+        page = text(owning.get(f"/projects/{project.slug}/{address}"))
+        assert ("Not sure enough" in page) == bool(disputed)
     # One answer alone disagrees with nobody, nor does what somebody has decided wait for a reviewer.
     for change in ({"judgment_count": 1}, {"judgment_count": 2}):
         Task.objects.update(**change)
         assert tasks.disputed_count(project) == (disputed if change["judgment_count"] == 2 else 0)
     Consensus.objects.update(decided_by=project.owner)
     assert tasks.disputed_count(project) == 0
+    Consensus.objects.update(decided_by=None, confidence=0.99)  # all answers together made it sure since
+    for address in ("labels/", "tasks/", f"images/{Image.objects.get().pk}/"):
+        page = text(owning.get(f"/projects/{project.slug}/{address}"))
+        assert "Not sure enough" not in page
+        assert "Settled" in page
 
 
 def test_long_lists_are_walked_forwards_and_back(make_project: Callable[..., Project], owning: Client) -> None:
