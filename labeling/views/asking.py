@@ -134,7 +134,7 @@ def _kind_parts(
     if question.kind == "multiple_choice":
         parts |= {"may_be_empty": not options.get("least"), "is_none": value == []}
     if question.kind == "boxes":
-        parts |= _box_parts(value, blank_rows)
+        parts |= _box_parts(value, blank_rows, options.get("most"))
     return parts
 
 
@@ -153,18 +153,19 @@ def _keyed(choices: Sequence[Mapping[str, str]], value: Any) -> list[dict[str, A
     ]
 
 
-def _box_parts(value: Any, blank_rows: int) -> dict[str, Any]:
+def _box_parts(value: Any, blank_rows: int, most: int | None) -> dict[str, Any]:
     given = [box for box in value if isinstance(box, dict)] if isinstance(value, list) else []
     boxes = [box for box in given if isinstance(box.get("box"), list)]
+    room = max(most - len(boxes), 0) if most else blank_rows + 1
     rows = [
         {
             "name": _("Box %s") % number,  # as static/js/boxes/list.js names it
             "category": box.get("category"),
             "sides": list(zip(SIDES, SIDES.values(), box.get("box", ("",) * len(SIDES)), strict=False)),
         }
-        for number, box in enumerate([*boxes, *[{}] * blank_rows], 1)
+        for number, box in enumerate([*boxes, *[{}] * min(blank_rows, room)], 1)
     ]
-    return {"rows": rows, "is_none": value == [], "value_json": json.dumps(boxes)}
+    return {"rows": rows, "is_full": blank_rows >= room, "is_none": value == [], "value_json": json.dumps(boxes)}
 
 
 def _examples(examples: Any) -> list[dict[str, str]]:

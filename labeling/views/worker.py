@@ -175,14 +175,25 @@ def _nothing(request: HttpRequest, project: Project, member: Membership) -> Http
         "manages": may(request.user, project, "manage"),
         "waits": project.retired_count < project.task_count and not project.is_spent,
         "last_answer": next(iter(lately_counted(member)), ""),
-        "client": {"user": member.user_id, "claim": reverse("label-next", args=[project.slug])},
+        "client": _looks(project, member),
     }
     return render(request, "labeling/nothing.html", context)
 
 
+def _looks(project: Project, member: Membership) -> dict[str, Any]:
+    """What a page needs that looks again by itself whether there is something to do."""
+    return {"user": member.user_id, "claim": reverse("label-next", args=[project.slug])}
+
+
 def _refused(request: HttpRequest, project: Project, member: Membership, refusal: CrowdtuneError) -> HttpResponse:
     """A test that was not passed, or a pause, of the project or of the worker; the worker may appeal."""
-    context = {"project": project, "member": member, "refusal": refusal, "appeal": member.last_appeal}
+    context = {
+        "project": project,
+        "member": member,
+        "refusal": refusal,
+        "appeal": member.last_appeal,
+        "client": {**_looks(project, member), "appeals": True},
+    }
     if member.phase == Membership.Phase.FAILED:
         return render(request, "labeling/failed.html", {**context, "share": test_share(project, member.user_id)})
     return render(request, "labeling/paused.html", context, status=200 if member.is_paused else refusal.status)

@@ -129,6 +129,7 @@ class Editor {
     this.#boxes = [];
     this.#selected = null;
     this.#render();
+    this.announce.textContent = this.#counted();
   }
 
   /* -- what gestures ask ---------------------------------------------------------------------------------------- */
@@ -176,13 +177,13 @@ class Editor {
 
   /* -- changes, each of which can be undone --------------------------------------------------------------------- */
 
-  #add(box) {
+  #add(box, isHeld = false) {
     if (this.#boxes.length >= this.most && this.most !== 1) return void toast(this.words.at_most.replace("%s", this.most), "warn");
     this.#remember();
     const made = { id: this.#id(), category: this.#nextCategory(), box: rounded(box) };
-    if (this.most === 1) this.#boxes = []; // drawn anew
-    this.#boxes.push(made);
+    this.#boxes = this.most === 1 ? [made] : [...this.#boxes, made]; // drawn anew
     this.#selected = made.id;
+    if (isHeld) this.#opened = made.id;
     this.#changed(this.words.box_added);
   }
 
@@ -191,10 +192,11 @@ class Editor {
     const boxes = this.suggested.map(({ category, box }) => ({ id: this.#id(), category, box: rounded(box) }));
     const fresh = boxes.filter((one) => !this.#boxes.some((other) => isSame(one, other)));
     if (!this.#open || !fresh.length) return;
-    if (this.#boxes.length + fresh.length > this.most) return void toast(this.words.at_most.replace("%s", this.most), "warn");
+    const kept = this.most === 1 ? [] : this.#boxes; // as drawing anew does
+    if (kept.length + fresh.length > this.most) return void toast(this.words.at_most.replace("%s", this.most), "warn");
     this.#remember();
-    this.#boxes.push(...fresh);
-    this.#changed(this.words.boxes_count.replace("%s", this.#boxes.length));
+    this.#boxes = [...kept, ...fresh];
+    this.#changed(this.#counted());
   }
 
   #change(id, change) {
@@ -242,7 +244,7 @@ class Editor {
     if (!state) return;
     this.#boxes = state.boxes;
     this.#selected = state.selected;
-    this.#changed(this.words.boxes_count.replace("%s", this.#boxes.length));
+    this.#changed(this.#counted());
   }
 
   #changed(message = "") {
@@ -251,6 +253,10 @@ class Editor {
     this.root.dispatchEvent(new Event("input", { bubbles: true }));
     const box = this.#find(this.#selected);
     this.announce.textContent = [message, box && this.#spoken(box)].filter(Boolean).join(" ");
+  }
+
+  #counted() {
+    return this.words.boxes_count.replace("%s", this.#boxes.length);
   }
 
   #spoken(box) {
@@ -279,6 +285,7 @@ class Editor {
   }
 
   letGo() {
+    if (this.#selected) this.announce.textContent = this.#counted();
     this.#select(null);
   }
 
@@ -291,8 +298,7 @@ class Editor {
 
   insert() {
     if (!this.#open) return;
-    this.#add(placed(this.view.visible(), this.#boxes, this.image));
-    this.#select(this.#selected);
+    this.#add(placed(this.view.visible(), this.#boxes, this.image), true);
     this.stage.focus({ preventScroll: true });
   }
 
@@ -389,7 +395,6 @@ class Editor {
   }
 
   #id() {
-    this.#serial += 1;
-    return `box-${this.#serial}`;
+    return `box-${++this.#serial}`;
   }
 }

@@ -1,8 +1,9 @@
-/* Where what is open is with other people: look again, for as long as somebody may wait for it before this page. */
+/* Where what is open is with other people, or an appeal with the owner: look again, for as long as somebody may wait for
+   it before this page. */
 import { call, isPassing } from "./label/api.js";
 
 const EVERY = 20_000; // milliseconds
-const { claim } = JSON.parse(document.getElementById("client").textContent);
+const { claim, appeals } = JSON.parse(document.getElementById("client").textContent);
 let looks = 90;
 
 async function look() {
@@ -11,7 +12,7 @@ async function look() {
   if (!looks) clearInterval(timer);
   try {
     const { tasks } = await call("POST", claim, {});
-    if (tasks.length) location.reload();
+    if (appeals || tasks.length) location.reload(); // who is paused would have been refused
   } catch (error) {
     if (!isPassing(error)) location.reload(); // which says why
   }

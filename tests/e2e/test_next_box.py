@@ -34,6 +34,8 @@ def test_boxes_within_boxes_are_drawn_one_after_the_other_each_of_the_category_p
         (page.touchscreen.tap if finger else page.mouse.click)(*at(x, y))
         painted(page)
 
+    hint = page.get_by_text("Tap a box to change it.")
+    expect(hint).to_be_visible()
     bar, chooser = page.locator(".box-bar"), page.locator(".box-bar select")
     pull(at(0.2, 0.2), at(0.9, 0.9))
     page.locator(".chip-choice").nth(1).click()
@@ -41,6 +43,7 @@ def test_boxes_within_boxes_are_drawn_one_after_the_other_each_of_the_category_p
     page.locator(".chip-choice").nth(2).click()
     pull(at(0.5, 0.75), at(0.7, 0.85))  # and on the corner of the one just drawn
     assert [box["category"] for box in drawn_boxes(page, 3)] == NAMES
+    expect(hint).to_be_hidden()  # the list has its room
     large, inner, _last = boxes(page)
     expect(page.locator(".box-frame")).to_be_visible()
     expect(bar).to_be_hidden()  # it would lie on what is drawn next
@@ -83,10 +86,20 @@ def test_boxes_within_boxes_are_drawn_one_after_the_other_each_of_the_category_p
         expect(pen).to_have_text("cell")
         page.keyboard.press("2")
         expect(pen).to_have_text("nucleus")
+    announced = page.locator("#announce")
     page.keyboard.press("n")
+    expect(announced).to_contain_text("Box added. Box 3:")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")  # from its Delete
+    assert page.evaluate("document.activeElement.id") == "stage"
     page.keyboard.press("c")
     page.keyboard.press("3")
     page.keyboard.press("ArrowRight")
     chosen = "nucleus" if not finger else "cell"
     assert drawn_boxes(page, 3)[2]["category"] == "plate"
     expect(page.locator(".chip-choice:has(:checked)")).to_contain_text(chosen)
+    page.keyboard.press("Escape")
+    expect(announced).to_have_text("Boxes: 3.")
+    page.get_by_label("There is none in this image").check()
+    expect(announced).to_have_text("Boxes: 0.")

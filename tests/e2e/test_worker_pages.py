@@ -148,9 +148,11 @@ def test_who_failed_the_test_reads_how_far_and_appeals_and_the_owner_answers(vis
     expect(page.get_by_role("heading", name="The test was not passed")).to_be_visible()
     expect(page.get_by_text("You had 50\u202f% of the answers right; this project asks for 80\u202f%")).to_be_visible()
     axe(page)
+    page.clock.install()
     page.get_by_label("Do you think this is wrong?").fill("The second picture shows both.")
     page.get_by_role("button", name="Send the appeal").click()
     expect(page.get_by_text("Waiting for an answer")).to_be_visible()
+    expect(page.get_by_role("link", name="Look again")).to_be_visible()
 
     desk = visit(f"/projects/{project.slug}/workers/", user=owner)
     appeal = desk.get_by_role("region", name="Appeal of worker1")
@@ -160,7 +162,7 @@ def test_who_failed_the_test_reads_how_far_and_appeals_and_the_owner_answers(vis
     appeal.get_by_label("Your answer").fill("You are right.")
     appeal.get_by_role("button", name="Let them go on").click()
     expect(desk.get_by_text("The worker sees your answer on the next visit.")).to_be_visible()
-    page.reload()
+    page.clock.fast_forward(20_000)  # it looks again by itself
     ready(page)
     assert Membership.objects.get(project=project, user=worker).phase == Membership.Phase.WORKING
 

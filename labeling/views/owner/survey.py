@@ -158,7 +158,8 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
     project = load_project(request, slug, even_archived=True)
     asked, problem = _asked(request, project)
     questions = asked.questions
-    rows = asking.shown(questions, slug=project.slug, seed="preview", language=asked.language)
+    # With a script, boxes have no rows until one is drawn.
+    rows = asking.shown(questions, slug=project.slug, seed="preview", language=asked.language, blank_rows=0)
     for row in rows:
         row["hidden"] = False
     picture = Image.objects.filter(project=project).order_by("id").first()

@@ -37,10 +37,15 @@ export class Bar {
       const chosen = document.querySelector(`.box-categories [data-key="${CSS.escape(printed(event))}"]`);
       if (chosen && !event.ctrlKey && !event.metaKey && !event.altKey) onCategory(chosen.value);
       else if (!["Escape", "Enter"].includes(event.key)) return;
+      leave(event);
+    });
+    this.#button.addEventListener("keydown", (event) => event.key === "Escape" && leave(event));
+
+    function leave(event) {
       event.preventDefault();
       event.stopPropagation();
       onLeave();
-    });
+    }
   }
 
   get choosesAmongSeveral() {

@@ -131,3 +131,12 @@ def test_n_is_not_told_as_the_key_of_none_where_it_draws_a_box() -> None:
     several = asked("multiple_choice")
     assert shown(several)["none_key"]
     assert not asking.shown([several, asked("boxes")], slug="animals")[0]["none_key"]
+
+
+@pytest.mark.parametrize(
+    ("most", "drawn", "rows", "full"), [(None, 2, 5, False), (1, 0, 1, True), (4, 2, 4, True), (9, 2, 5, False)]
+)
+def test_no_more_rows_are_offered_than_boxes_may_be_drawn(most, drawn, rows, full):
+    question = asked("boxes", **({} if most is None else {"most": most}))
+    row = shown(question, answers={"q": [{"category": "cat", "box": [1, 2, 3, 4]}] * drawn})
+    assert (len(row["rows"]), row["is_full"]) == (rows, full)
