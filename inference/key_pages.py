@@ -15,7 +15,6 @@ from django.views.decorators.http import require_POST
 from inference import services
 from inference.forms import KeyForm
 from inference.models import KeyLimit
-from labeling.accounts.permissions import outranks
 from labeling.errors import CrowdtuneError
 from labeling.models import ApiKey, Membership, Project, Role
 from labeling.services import revoke_key
@@ -44,7 +43,7 @@ def keys(request: HttpRequest, slug: str) -> HttpResponse:
             return shown_once.go_on(request, text, "project-keys", slug)
     # Each worker of an outside crowd has a key to label with: they would hide the others.
     workers = Membership.objects.filter(project=project, role=Role.WORKER).values("user")
-    found = ApiKey.objects.filter(project=project).select_related("user").order_by("-id")
+    found = ApiKey.objects.filter(project=project).select_related("user", "project").order_by("-id")
     of_workers = found.filter(scopes=["label"], user__in=workers)
     context: dict[str, Any] = {
         "rows": _rows(request, project, found.exclude(pk__in=of_workers)),
@@ -60,8 +59,7 @@ def keys(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _rows(request: HttpRequest, project: Project, keys: QuerySet[ApiKey]) -> list[Row]:
     limits = KeyLimit.objects.filter(key__in=keys).in_bulk(field_name="key_id")
-    above = {user for user in {key.user for key in keys} if outranks(user, request.user, project)}
-    return [Row(key, limits.get(key.pk), key.user not in above) for key in keys]
+    return [Row(key, limits.get(key.pk), services.may_rotate(key=key, user=request.user)) for key in keys]
 
 
 @login_required

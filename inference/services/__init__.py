@@ -5,7 +5,7 @@ from __future__ import annotations
 from inference.feedback.sampling import delete_sample
 from inference.services.deploying import configure, copy_settings, report_wrong
 from inference.services.jobs import start_batch, start_download
-from inference.services.keys import limit_key, make_limited_key, rotate_key
+from inference.services.keys import limit_key, make_limited_key, may_rotate, rotate_key
 from inference.services.predicting import explain, fault_of, predict
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "fault_of",
     "limit_key",
     "make_limited_key",
+    "may_rotate",
     "predict",
     "report_wrong",
     "rotate_key",

@@ -36,16 +36,22 @@ def limit_key(*, key: ApiKey, per_minute: int | None, per_day: int | None) -> No
         KeyLimit.objects.update_or_create(key=key, defaults={"per_minute": per_minute, "per_day": per_day})
 
 
+def may_rotate(*, key: ApiKey, user: Any) -> bool:
+    """Whether the person may have a copy of the key, which acts in the name of who has made it: of one's own, and of
+    those below. A manager with another manager's would act as that one, and as the owner once that one owns it."""
+    return key.project is None or key.user_id == user.pk or permissions.outranks(user, key.user, key.project)
+
+
 def rotate_key(*, key: ApiKey, user: Any) -> tuple[ApiKey, str]:
     """A new key with the same rights and limits; the old one works for GRACE more, so that programs can follow;
     what both ask about counts together.
 
     Raises:
-        CrowdtuneError: permission_denied, the key acts for somebody who may do more here than the one who asks; or
-            not_found, it was revoked in this moment.
+        CrowdtuneError: permission_denied, the key acts for another person whose role here is not below that of who
+            asks; or not_found, it was revoked in this moment.
     """
-    if key.project is not None and permissions.outranks(key.user, user, key.project):
-        why = _("This key acts for somebody who may do more in the project than you; only that person can replace it.")
+    if not may_rotate(key=key, user=user):
+        why = _("This key acts for somebody whose role is not below yours; only that person can replace it.")
         raise CrowdtuneError("permission_denied", why, 403)
     with transaction.atomic():
         if not list(ApiKey.objects.select_for_update().filter(pk=key.pk).values_list("pk")):

@@ -52,6 +52,21 @@ def test_a_manager_gets_no_copy_of_a_key_of_the_owner(api, client_of, owner, pro
     assert api.post(f"{URL}keys/{own['id']}/rotate/").status_code == 201
 
 
+def test_a_manager_gets_no_copy_of_the_key_of_another_one_who_may_own_the_project_tomorrow(
+    client_of, project, django_user_model
+) -> None:
+    """By the copy, what one does would stand in the log as the other's."""
+    mary, mark = (django_user_model.objects.create_user(name, password="x") for name in ("mary", "mark"))
+    for user in (mary, mark):
+        project.memberships.create(user=user, role="manager")
+    marys = client_of(mary).post(URL + "keys/", {"scopes": ["manage"]}, format="json").json()
+    assert client_of(mark).post(f"{URL}keys/{marys['id']}/rotate/").status_code == 403
+    page = Client()
+    page.force_login(mark)
+    assert not page.get(f"/projects/{project.slug}/settings/keys/").context["rows"][-1].is_rotatable
+    assert client_of(mark).delete(f"{URL}keys/{marys['id']}/").status_code == 204  # what leaked, anybody can end
+
+
 def test_the_page_of_keys_lists_those_of_an_outside_crowds_workers_apart(api, owner, project) -> None:
     api.post(URL + "workers/", {"username": "robin"}, format="json")
     for name in ("label", "predict"):
