@@ -11,7 +11,6 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve
 from django.utils.translation import gettext_lazy as _
-from rest_framework.throttling import BaseThrottle
 
 from config.errors import MailError
 from labeling.accounts import people, tries
@@ -38,7 +37,7 @@ class Adapter(DefaultAccountAdapter):
 
         allauth's own reading refuses to go on where NUM_PROXIES is larger than the number of addresses that came.
         """
-        return str(BaseThrottle().get_ident(request))  # type: ignore[arg-type]
+        return tries.address_of(request)
 
     def clean_username(self, username: str, shallow: bool = False) -> str:
         return super().clean_username(people.plain_name(username), shallow)

@@ -13,6 +13,8 @@ from typing import Any
 from django.core.cache import cache as default_cache
 from rest_framework import throttling
 
+from labeling.accounts import tries
+
 
 class Counted(throttling.SimpleRateThrottle):
     """Instead of the list of times: one number in the cache."""
@@ -45,6 +47,9 @@ class Counted(throttling.SimpleRateThrottle):
 
 class AnonRate(Counted, throttling.AnonRateThrottle):
     """By address, for those who have not signed in."""
+
+    def get_ident(self, request: Any) -> str:
+        return tries.address_of(request)
 
 
 class UserRate(Counted, throttling.UserRateThrottle):

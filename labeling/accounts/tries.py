@@ -11,6 +11,7 @@ keep to the 100 of its Application Security Verification Standard (2.2.1).
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import math
 import time
 from typing import Any
@@ -89,7 +90,7 @@ def _counters(request: HttpRequest, login: str) -> list[str]:
 
 def _places_from(request: HttpRequest, window: int) -> list[str]:
     """Where tries from this address count in a window."""
-    return [f"wrong-from:{_digest(_address(request))}:{window}:{place}" for place in range(MOST_FROM)]
+    return [f"wrong-from:{_digest(address_of(request))}:{window}:{place}" for place in range(MOST_FROM)]
 
 
 def _lately_from(request: HttpRequest) -> list[float]:
@@ -109,12 +110,23 @@ def _people(request: HttpRequest) -> list[int]:
 
 
 def _visitor(request: HttpRequest, pk: int) -> str:
-    return f"signed-in:{pk}:{_address(request)}"
+    return f"signed-in:{pk}:{address_of(request)}"
 
 
-def _address(request: HttpRequest) -> str:
-    """By which the API's rates are counted; one for all where the server tells none, as behind a socket of Unix."""
-    return str(BaseThrottle().get_ident(request))  # type: ignore[arg-type]
+def address_of(request: HttpRequest) -> str:
+    """By which visitors are counted; one for all where the server tells none, as behind a socket of Unix.
+
+    Of IPv6 the first half: the other is the visitor's own to choose, who would be a new one at each try.
+    Source: RFC 4291, 2.5.4; RFC 8981.
+    """
+    told = str(BaseThrottle().get_ident(request))  # type: ignore[arg-type]
+    try:
+        address = ipaddress.ip_address(told)
+    except ValueError:
+        return told
+    if isinstance(address, ipaddress.IPv4Address):
+        return told
+    return str(address.ipv4_mapped or ipaddress.ip_network((int(address), 64), strict=False))
 
 
 def _digest(login: str) -> str:

@@ -22,6 +22,7 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver
 
 from config import databases
+from config.throttles import AnonRate
 
 pytestmark = pytest.mark.django_db
 
@@ -80,12 +81,17 @@ def test_a_person_who_is_no_staff_is_refused_by_the_admin_and_not_sent_round(cli
         (2, "203.0.113.9, 10.0.0.1", "203.0.113.9"),
         (3, "203.0.113.9", "203.0.113.9"),  # fewer than there should be: a request of the inside, or a setting too high
         (2, None, "127.0.0.1"),
+        (1, "2001:db8:1:2:aaaa::1", "2001:db8:1:2::/64"),  # the other half is the visitor's own to choose
+        (1, "2001:db8:1:2:bbbb::9", "2001:db8:1:2::/64"),
+        (1, "::ffff:203.0.113.9", "203.0.113.9"),
+        (1, "unknown", "unknown"),
     ],
 )
 def test_visitors_behind_a_proxy_do_not_share_its_limit_of_tries(rf, settings, proxies, came, counted):
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}
     request = rf.get("/", headers={"X-Forwarded-For": came} if came else {})
     assert get_adapter().get_client_ip(request) == counted
+    assert AnonRate().get_ident(request) == counted
 
 
 @pytest.mark.parametrize(
