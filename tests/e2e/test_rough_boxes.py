@@ -104,6 +104,8 @@ def test_boxes_that_a_model_suggests_are_seen_and_taken(visit, make_project, joi
     ready(page)
     expect(page.locator("svg.overlay")).to_have_count(0)
     expect(page.get_by_role("button", name="Take the dotted boxes")).to_be_hidden()
+    page.keyboard.press("n")  # behind the button
+    has_boxes(page, 1)
 
 
 def test_practice_shows_the_boxes_that_it_speaks_of(make_project, start, owner, axe, fits):

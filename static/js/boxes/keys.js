@@ -9,8 +9,10 @@ const NUDGE = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 /* Keys of the image, and of a page where nothing has the focus, as each image begins: who presses n wants a box. */
 export function listen(root, stage, view, editor) {
   document.body.addEventListener("keydown", (event) => {
-    const isChoosing = root.contains(event.target) && event.target.matches("[type=radio], [type=checkbox]") && !(event.key in NUDGE);
-    if (event.ctrlKey || event.metaKey || !(isChoosing || [stage, document.body].includes(event.target))) return;
+    // What has the focus behind the button that sent the image before has no keys either, but those that scroll it.
+    const isBeside = event.target.id === "questions" || (root.contains(event.target) && event.target.matches("[type=radio], [type=checkbox]"));
+    const isFree = [stage, document.body].includes(event.target) || (isBeside && !(event.key in NUDGE));
+    if (event.ctrlKey || event.metaKey || !isFree) return;
     if (event.target !== stage && isOff(event)) return; // on the image they are asked for
     if (document.querySelector("dialog[open], details.menu[open]")) return;
     if (act(event)) {
