@@ -100,6 +100,7 @@ def test_the_tail_of_a_fine_tuned_version_answers_as_keras_does(
     )  # fmt: skip
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))  # a converter's copy may be too large for /tmp
     portable.write_tail(SMALL, small_weights, tmp_path, small_trunk_folder(SMALL.cut))
+    assert sorted(path.name for path in (tmp_path / "litert").iterdir()) == ["facts.json", "network.tflite"]
     assert json.loads((tmp_path / "litert" / "facts.json").read_text())["difference"] < 1e-4
     version = load_version(tmp_path, portable=True)
     assert version.tail is not None

@@ -138,8 +138,8 @@ def convert(model: Any, target: Path) -> None:
     holder.variables_of_keras = [variable.value for variable in model.variables]
     converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([traced.get_concrete_function(given)], holder)
     elsewhere = tempfile.tempdir
-    tempfile.tempdir = str(target.parent)  # this process does nothing else
-    try:
-        target.write_bytes(converter.convert())
-    finally:
-        tempfile.tempdir = elsewhere
+    with tempfile.TemporaryDirectory(dir=target.parent) as tempfile.tempdir:  # this process does nothing else
+        try:
+            target.write_bytes(converter.convert())
+        finally:
+            tempfile.tempdir = elsewhere
