@@ -27,7 +27,7 @@ from labeling.errors import CrowdtuneError
 from labeling.files import storage
 from labeling.files.uploads import OnDisk
 from labeling.importing.labels import LABELS_AS
-from labeling.models import Image, Job, Task
+from labeling.models import Image, Job, Project, Task
 from labeling.text import bodies
 from labeling.text.words import clause
 
@@ -110,7 +110,8 @@ class ImageListView(ProjectView):
     @extend_schema(
         operation_id="list_images",
         tags=["images"],
-        description="The project's images. To ask by `state` or `is_gold` needs the right to review.",
+        description="The project's images. To ask by `state` or `is_gold` needs the right to review; without it "
+        "`metadata`, which may tell what is asked, is empty.",
         **listing(ImageSerializer, ImageFilter),
     )
     def get(self, request: Request, slug: str) -> Response:
@@ -118,7 +119,8 @@ class ImageListView(ProjectView):
         if TELLING & set(request.query_params):  # hidden gold stays hidden from who is measured by it
             permissions.require(request.user, project, "review")
         rows = Image.objects.filter(project=project)
-        return self.page(request, rows, ImageSerializer, filters=ImageFilter)
+        seen = None if _may_read(request, project) else _hide_metadata
+        return self.page(request, rows, ImageSerializer, seen=seen, filters=ImageFilter)
 
     @extend_schema(
         operation_id="import_images",
@@ -150,6 +152,18 @@ class ImageListView(ProjectView):
             gold=_gold(data.get("gold")),
         )
         return started(job)
+
+
+def _may_read(request: Request, project: Project) -> bool:
+    """Whether the person, with whatever key, reads what is known of images beside what is asked about them."""
+    role = permissions.role_of(request.user, project)
+    return role is not None and permissions.reaches(role, "review")
+
+
+def _hide_metadata(rows: list[Any]) -> None:
+    """Columns of a manifest beside its label often tell the same: species beside a genus, or who has found it out."""
+    for image in rows:
+        image.metadata = {}
 
 
 def _refuse_labels_without_manifest(request: Request, data: Any, slug: str) -> None:
@@ -187,7 +201,10 @@ class ImageDetailView(ProjectView):
 
     @extend_schema(operation_id="read_image", tags=["images"], responses=ImageSerializer)
     def get(self, request: Request, slug: str, image_id: int) -> Response:
-        return Response(ImageSerializer(self._image(request, slug, image_id), context={"request": request}).data)
+        image = self._image(request, slug, image_id)
+        if not _may_read(request, image.project):
+            _hide_metadata([image])
+        return Response(ImageSerializer(image, context={"request": request}).data)
 
     @extend_schema(operation_id="delete_image", tags=["images"], responses={204: None})
     def delete(self, request: Request, slug: str, image_id: int) -> Response:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpcore
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
@@ -47,6 +48,17 @@ def test_rows_bring_members_of_the_zip_with_label_and_metadata(bring: Import, em
     assert Gold.objects.get().answers == {"category": "cat"}
     shown = client(empty.owner).get(f"/api/v1/projects/{empty.slug}/images/{first.pk}/").json()
     assert shown["metadata"] == {"camera": "front", "night": True}
+
+
+def test_who_only_labels_reads_no_metadata_which_may_tell_the_answer(bring: Import, empty: Project) -> None:
+    bring(manifest=listed("path,label,species\na.png,cat,Felis catus\n"), archive=pictures(a_png=picture(1)))
+    addresses = (f"/api/v1/projects/{empty.slug}/images/{suffix}" for suffix in ("", f"{Image.objects.get().pk}/"))
+    users = {role: User.objects.create_user(role) for role in ("worker", "reviewer")}
+    for role, user in users.items():
+        empty.memberships.create(user=user, role=role)
+    listing, one = ({role: client(user).get(address).json() for role, user in users.items()} for address in addresses)
+    assert (listing["worker"]["results"][0]["metadata"], one["worker"]["metadata"]) == ({}, {})
+    assert listing["reviewer"]["results"][0]["metadata"] == one["reviewer"]["metadata"] == {"species": "Felis catus"}
 
 
 @pytest.mark.parametrize("path", ["pets\\a.png", "./pets/a.png", "/pets/a.png"])
