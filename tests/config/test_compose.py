@@ -105,6 +105,10 @@ def test_a_server_that_is_not_root_can_read_its_settings():
     assert [entry["mode"] for entry in given] == [0o444, 0o444]
 
 
+def test_no_service_of_ours_can_become_root():
+    assert all(service["security_opt"] == ["no-new-privileges:true"] for service in OURS.values())
+
+
 def test_what_keeps_data_has_longer_to_stop_than_docker_gives():
     for name in ("postgres", "rabbitmq", "objects"):
         assert COMPOSE["services"][name]["stop_grace_period"] in {"30s", "1m"}
