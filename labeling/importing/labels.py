@@ -17,15 +17,13 @@ from labeling.collecting import marking, tasks
 from labeling.consensus import fitting
 from labeling.errors import CrowdtuneError
 from labeling.export.imagefolder import folders
-from labeling.files import imaging, storage
-from labeling.importing import judgments, naming, sources, staged
+from labeling.importing import judgments, naming, pixels, sources, staged
 from labeling.importing.known import READERS, Files, Known, Passed, Refused, UnreadableError, imagefolder
 from labeling.importing.known.files import MOST_PASSED
 from labeling.importing.said import Said
 from labeling.jobs import NOT_KNOWN, Report
 from labeling.models import Gold, Image, Job, Project, Task
 from labeling.questions import BadAnswer
-from labeling.questions.kind import is_number
 from labeling.surveys.survey import Asked
 from labeling.text.spellings import is_storable, written
 from labeling.text.words import gettext as _
@@ -182,7 +180,7 @@ def _answered(known: Known, image: Image, asked: dict[str, Asked], arguments: di
     named = known.question if known.question in asked or not known.boxed else ""
     key = known.control if known.control in asked else named or arguments.get("question", "")
     question = _question(asked, key, ["boxes"] if known.boxed else [], is_of_many)
-    answer = judgments.parse(question, _drawn(known, image) if question.kind == "boxes" else _classes(known))
+    answer = judgments.parse(question, pixels.drawn(known, image) if question.kind == "boxes" else _classes(known))
     if is_of_many and question.kind != "boxes":
         answer = bool(answer) if known.sole and question.kind == "yes_no" else _class_of(question, answer)
     if answer is NOTHING:
@@ -254,60 +252,6 @@ def _folders(question: Asked) -> dict[str, str]:
 
 def _classes(known: Known) -> Any:
     return [*known.answer, *({"category": name} for name in known.crowds)] if known.crowds else known.answer
-
-
-def _drawn(known: Known, image: Image) -> Any:
-    """The boxes in natural pixels. As everywhere, what is drawn counts where there are crowds beside it.
-
-    Raises:
-        BadAnswer: There are crowds alone, and no box would say that nothing is there.
-    """
-    if known.crowds and not known.answer:
-        raise BadAnswer(_("the file has only regions of crowds here (iscrowd, IsGroupOf), and no box of one thing."))
-    return _pixels(known, image)
-
-
-def _pixels(known: Known, image: Image) -> Any:
-    """Shares of the image, as centre and size -> natural pixels from the corner."""
-    if not known.relative:
-        return _upright(known, image) if known.size not in {None, (image.width, image.height)} else known.answer
-    sides = (image.width, image.height) * 2
-    return [
-        {
-            "category": item["category"],
-            "box": [_unrounded(n * side, side) for n, side in zip((x - w / 2, y - h / 2, w, h), sides, strict=True)],
-        }
-        for item in known.answer
-        for x, y, w, h in [item["box"]]
-    ]
-
-
-def _unrounded(number: float, side: int) -> float:
-    """The thousandths of a pixel that our shares of nine digits were made of: the last digit of a box at the edge would
-    be cut off, and the next export be another one.
-    """
-    near = round(number, 3)
-    return near if abs(near - number) <= side * 1e-9 else number
-
-
-def _upright(known: Known, image: Image) -> Any:
-    """Boxes of a tool that looked at the pixels as a camera stored them, turned as EXIF says.
-
-    Raises:
-        BadAnswer: The picture that the file tells of is another one: cut, or larger, or smaller.
-    """
-    data = storage.read_original(image) if known.size == (image.height, image.width) else None
-    boxes = [imaging.turned(item["box"], data) if data and _is_box(item.get("box")) else None for item in known.answer]
-    if None in boxes:
-        raise BadAnswer(
-            _("the file tells of %(said)s pixels, the image has %(real)s: these boxes are not in its pixels.")
-            % {"said": "{} x {}".format(*known.size or ()), "real": f"{image.width} x {image.height}"}
-        )
-    return [{**item, "box": box} for item, box in zip(known.answer, boxes, strict=True)]
-
-
-def _is_box(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 4 and all(is_number(number) for number in value)
 
 
 def is_name(value: Any) -> bool:
