@@ -91,9 +91,13 @@ def of_version(version: ModelVersion, names: Sequence[str], behind: Link) -> dic
     said, steps = of_figures(version.metrics, names, behind)
     slug = version.project.slug
     if doubted := labels.uncorrected(version).filter(sent_at=None).count():
-        told = ngettext("%d label is worth a second look.", "%d labels are worth a second look.", doubted) % doubted
+        told = ngettext(
+            "It doubts %d label. That may be wrong, or the version is.",
+            "It doubts %d labels. Some may be wrong, in others the version is: begin with the first, most doubtful.",
+            doubted,
+        )
         url = f"{reverse('project-insights', args=[slug])}?version={version.number}#suspects"
-        steps.insert(0, Step(told, _("Labels that it doubts"), url))
+        steps.insert(0, Step(told % doubted, _("Labels that it doubts"), url))
     found = version.metrics.get(outlook.KEY, {})
     if found.get("verdict") == "better":
         steps.append(Step(plots.outlook(found), _("Add images"), reverse("project-images", args=[slug])))

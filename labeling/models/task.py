@@ -67,7 +67,7 @@ class Task(models.Model):
         RETIRED = "retired", _("Retired")
 
     class Because(models.TextChoices):
-        CONFIDENT = "confident", _("The posterior is confident enough")
+        CONFIDENT = "confident", _("The label is sure enough")
         MAXIMUM = "maximum", _("The maximum of judgments is reached")
         BUDGET = "budget", _("The budget is spent")
         PERSON = "person", _("A person decided")

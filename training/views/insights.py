@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -126,8 +127,10 @@ def heldout(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         raise Http404
     names = labels.category_names(version.run.snapshot.question)
     context |= {"version": version, "label": names.get(label, label), "said": names.get(said, said)}
+    context["reversed"] = urlencode({"label": said, "said": label})
     try:
         found = heldout_images.behind(version, label, said)
+        context["reverse"] = len(heldout_images.behind(version, said, label)) if label != said else 0
     except LearningError as error:
         context["problem"] = error.message
     else:

@@ -74,6 +74,11 @@ class Story:
     groups: list[charts.Legend] = field(default_factory=list)
 
     @property
+    def is_told_decided(self) -> bool:
+        """Whether who decided is told already: the task's end, as its time, may be that of the crowd before."""
+        return self.task.retired_because == Task.Because.PERSON and bool(self.acts)
+
+    @property
     def has_golds(self) -> bool:
         return any(verdict.golds for verdict in self.verdicts)
 

@@ -62,6 +62,7 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
             story=told,
             url=storage.image_url(task.image),
             known=known,
+            counts_less={who.user_id: who.weight for _one, _said, who in told.judgments if who and who.weight < 1},
             choices=_all_choices(project, [one for one in told.verdicts if known in {None, one.question}]),
         )
     return render(request, "projects/review.html", context)

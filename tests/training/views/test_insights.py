@@ -52,6 +52,7 @@ def test_a_cell_of_the_confusion_matrix_leads_to_the_images_behind_it(owner: Cli
     links = [unescape(link) for link in re.findall(r'href="(/projects/shapes/models/1/held-out/[^"]+)"', page)]
     cells = [count for row in version.metrics["confusion"] for count in row if count]
     assert len(links) == len(cells)
+    rightly = []
     for link, count in zip(links, cells, strict=True):
         label = link.partition("label=")[2].partition("&")[0]
         shown = re.findall(r"/projects/shapes/images/(\d+)/", owner.get(link).content.decode())
@@ -59,6 +60,14 @@ def test_a_cell_of_the_confusion_matrix_leads_to_the_images_behind_it(owner: Cli
         items = SnapshotItem.objects.filter(snapshot=version.run.snapshot, split="test", image__in=shown)
         assert set(items.values_list("label", flat=True)) == {label}
         assert items.count() == count
+        if link.endswith(f"said={label}"):
+            rightly.append((label, shown[0]))
+    (one, first), (other, second) = rightly[:2]
+    for pk, label in ((first, other), (second, one)):
+        SnapshotItem.objects.filter(snapshot=version.run.snapshot, image=pk).update(label=label)
+    cache.clear()
+    mixed_up = owner.get(f"/projects/shapes/models/1/held-out/?label={one}&said={other}").content.decode()
+    assert f'href="?label={other}&amp;said={one}">The other way round: ' in mixed_up
     assert owner.get("/projects/shapes/models/1/held-out/?label=circle&said=horse").status_code == 404
     (settings.DATA_DIR / version.artifact / "head.npz").write_bytes(b"x")
     answers._load.cache_clear()

@@ -60,7 +60,12 @@ def test_a_label_tells_who_decided_it_who_made_it_gold_and_whose_answers_count_l
     member = Membership.objects.filter(project=project, judgment_count=1).earliest("pk")
     services.weigh_worker(member=member, weight=0.0, by=project.owner)
     task, rita = Task.objects.get(), person("rita")
+    of_reviewer = text(owning.get(f"/projects/{project.slug}/review/?task={task.pk}"))
+    assert of_reviewer.count("counts 0\u202f%") == 1
     services.decide_task(task=task, answers={"category": "dog"}, user=rita)
+    of_image = text(owning.get(f"/projects/{project.slug}/images/{task.image_id}/"))
+    assert "<strong>rita</strong> · Decided a task" in of_image
+    assert "A person decided" not in of_image.split("Who said what")[1], "beside the time of the crowd's end"
     services.set_gold(task=task, answers={"category": "cat"}, user=project.owner)
     services.set_gold(task=task, answers={"category": "dog"}, user=project.owner)
     page = owning.get(f"/projects/{project.slug}/images/{task.image_id}/")
