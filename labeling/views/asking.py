@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,6 +22,7 @@ BUTTONS = 24
 # Kinds that one press can answer.
 ONE_PRESS = {"yes_no", "single_choice", "rating"}
 BLANK_ROWS = 3
+_HOST = re.compile(r"[a-z0-9.-]+(:[0-9]+)?")
 COLOURS = 8
 SIDES = {"x": "x", "y": "y", "width": gettext_lazy("Width"), "height": gettext_lazy("Height")}
 
@@ -172,6 +176,26 @@ def _examples(examples: Any) -> list[dict[str, str]]:
     rows = examples if isinstance(examples, list) else []
     pictures = [{"url": row} if isinstance(row, str) else row for row in rows if isinstance(row, str | dict)]
     return [row for row in pictures if row.get("url")]
+
+
+def with_examples(response: HttpResponse, rows: Iterable[Mapping[str, Any]]) -> HttpResponse:
+    """The page of these questions may show pictures from where their examples lie, as no other page may."""
+    found = {_host(example["url"]) for row in rows for example in row["examples"]}
+    response.picture_hosts = sorted(found - {""})  # type: ignore[attr-defined]  # config.middleware.security reads it
+    return response
+
+
+def _host(url: str) -> str:
+    """As a Content Security Policy names it; nothing for this site, and where it would say more than a host there."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+        host = (parts.hostname or "").encode("idna").decode() + port
+    except ValueError:
+        return ""
+    if not _HOST.fullmatch(host):
+        return ""
+    return f"{parts.scheme}://{host}" if parts.scheme else host
 
 
 def _scale_ends(options: Mapping[str, Any]) -> tuple[str, str]:

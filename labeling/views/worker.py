@@ -243,7 +243,7 @@ def show_task(
         "can_undo": member.judgment_count > 0 and member.phase == Membership.Phase.WORKING,
         "client": {**client_data(request, project, member, lease, asked, given), "undone": undone is not None},
     }
-    return render(request, "labeling/task.html", context, status=400 if problem else 200)
+    return asking.with_examples(render(request, "labeling/task.html", context, status=400 if problem else 200), shown)
 
 
 def told_in(request: HttpRequest, project: Project, asked: Survey) -> dict[str, Any]:

@@ -224,3 +224,27 @@ def test_no_total_is_told_where_nobody_knows_how_many_rounds_an_image_takes(
         assert project.name in told
         assert "answered by you" not in told
         assert "<progress" not in told
+
+
+def test_a_browser_shows_the_examples_of_a_question_from_where_they_lie_and_pictures_from_nowhere_else(
+    make_project: Callable[..., Project], working: Client
+) -> None:
+    places = [
+        "https://Pictures.example:8443/a.png",
+        "//bücher.example/b.png",
+        "/static/c.png",
+        "data:image/png;base64,",
+    ]
+    sly = ["https://x;script-src:*/d.png", "https://* https:/e.png", "https://[::1]/f.png", "https://a.example:x/g.png"]
+    question = {"key": "q", "kind": "yes_no", "prompt": "A cat?", "options": {"examples": [*places, *sly]}}
+    project = make_project(access="open", questions=[question])
+    address = f"/label/{project.slug}/"
+    first = working.get(address)
+    working.post(f"{address}start/")
+    allowed, plain = (
+        dict(part.strip().split(" ", 1) for part in answer["Content-Security-Policy"].split(";"))
+        for answer in (working.get(address), first)
+    )
+    hosts = {"https://pictures.example:8443", "xn--bcher-kva.example"}
+    assert set(allowed["img-src"].split()) - set(plain["img-src"].split()) == hosts
+    assert allowed | {"img-src": ""} == plain | {"img-src": ""}
