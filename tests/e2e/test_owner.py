@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Dialog, Page, expect
 
 from labeling import charts, services
+from labeling.consensus import fitting
 from labeling.models import Consensus, Image, Job, Project, Task
 from tests.e2e.conftest import drawn, quiet
 from tests.e2e.pointers import drop
@@ -34,8 +35,14 @@ PATHS = [
 
 @pytest.fixture
 def busy(make_project: Any, owner: Any, worker: Any, join: Any) -> Project:
-    """A project in which two people disagree about two of four pictures, with a job and an appeal."""
-    project: Project = make_project(judgments_min=2, judgments_max=2, confidence=0.999)
+    """A project of two questions in which two people disagree about two of four pictures, with a job and an appeal."""
+    asked = [
+        {"key": "category", "kind": "single_choice", "prompt": "Which animal?"},
+        {"key": "sharp", "kind": "yes_no", "prompt": "Is the picture sharp?"},
+    ]
+    project: Project = make_project(
+        judgments_min=2, judgments_max=2, confidence=0.999, categories=["cat", "dog"], questions=asked
+    )
     for person in (owner, worker):
         join(project, person)
         for number in range(4):
@@ -43,8 +50,12 @@ def busy(make_project: Any, owner: Any, worker: Any, join: Any) -> Project:
             assert lease is not None
             answer = "cat" if person == owner or number % 2 else "dog"
             services.submit_judgment(
-                assignment_id=lease.id, worker=person, answers={"category": answer}, seconds=2.0 + number
+                assignment_id=lease.id,
+                worker=person,
+                answers={"category": answer, "sharp": number < 3},
+                seconds=2.0 + number,
             )
+    fitting.fit_project(project.pk)
     member = project.memberships.get(user=worker)
     services.pause_worker(member=member, because="Too quick")
     member.refresh_from_db()
@@ -60,7 +71,7 @@ def test_every_page_fits_and_has_nothing_that_axe_refuses(
     page: Page = visit("/projects/", user=owner, width=width, theme=theme, touch=width == 360)
     image = Image.objects.filter(project=busy).first()
     member = busy.memberships.exclude(user=owner).get()
-    rows = [f"images/{image.pk}/" if image else "", f"workers/{member.pk}/"]
+    rows = [f"images/{image.pk}/" if image else "", f"workers/{member.pk}/?question=sharp", "?question=sharp"]
     addresses = [f"/projects/{busy.slug}/{path}" for path in [*PATHS, *rows]]
     problems: list[str] = []
     for address in ["/projects/", "/projects/new/", *addresses]:

@@ -74,6 +74,11 @@ def main_question(project: Project) -> Question | None:
     return project.primary_question() or project.questions.order_by("position", "id").first()
 
 
+def shown_question(project: Project, asked: Iterable[Question], key: str | None) -> Question | None:
+    """The question of the survey that an address names; the main one where it names none of them."""
+    return next((question for question in asked if question.key == key), None) or main_question(project)
+
+
 def names_of(question: Question | None) -> dict[str, str]:
     """Key -> name of what a question offers."""
     return {choice["key"]: choice["name"] for choice in question.choices()} if question else {}

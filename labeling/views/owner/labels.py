@@ -28,7 +28,7 @@ from labeling.forms.settings import AGGREGATOR_NAMES
 from labeling.models import Consensus, Project, Question, Task
 from labeling.models.judgment import TIE
 from labeling.views.owner import keyset
-from labeling.views.owner.answers import labels_of, main_question, names_of, say, say_method
+from labeling.views.owner.answers import labels_of, names_of, say, say_method, shown_question
 from labeling.views.owner.context import context_of, load_project, refusals
 from labeling.views.owner.jobs import running_jobs
 from labeling.views.owner.transfer import ImportForm, format_choices
@@ -114,7 +114,7 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
     chosen.is_valid()
     data = chosen.cleaned_data
     questions = list(project.questions.order_by("position", "id"))
-    question = next((q for q in questions if q.key == data.get("question")), None) or main_question(project)
+    question = shown_question(project, questions, data.get("question"))
     names = names_of(question)
     where = chosen.where()
     # Fetched beside and not joined: before a join the database sorts whole rows of the project, not the page's best.

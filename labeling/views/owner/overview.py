@@ -7,16 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.cache import cache
 from django.db.models import Count
 from django.db.models.functions import TruncDay, TruncHour, TruncMinute
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import urlencode
-from django.utils.text import capfirst
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
@@ -25,17 +21,15 @@ from labeling.accounts import languages
 from labeling.charts.scale import time_sayer
 from labeling.collecting import tasks, workflow
 from labeling.consensus import stopping
-from labeling.models import Consensus, Judgment, Project, Question
-from labeling.surveys import tongues
-from labeling.views.owner.answers import main_question, names_of, say
+from labeling.models import Judgment, Project, Question
+from labeling.views.owner import by_question
+from labeling.views.owner.answers import main_question, names_of, say, shown_question
 from labeling.views.owner.context import context_of, load_project
 from labeling.views.owner.steps import next_steps
 
 LEAST_GOLD = 10  # images from which on they say how often labels are right
-ANSWERS_SHOWN = 20  # in the plot of labels
+MOST_TOLD = 20  # of ImageNet's table
 ACTIVITY_SECONDS = 20  # how long a plot over judgments is kept: it counts rows, so no page load waits for it
-
-CHOSEN = {"single_choice", "yes_no", "rating"}  # kinds whose label is one answer out of a few
 
 
 @login_required
@@ -46,18 +40,30 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
     context["cut_short"] = cut_short = figures.cut_short(project)[project.pk]
     done, context["all"] = project.finished
     context["done"] = max(done - cut_short, 0)
+    context["chosen"] = key = request.GET.get("question")
+    if key is not None:  # its figures stand where the address leads, and need no JavaScript
+        context.update(_figures_of(project, key))
     return render(request, "projects/overview.html", context)
 
 
 @login_required
 def activity(request: HttpRequest, slug: str) -> HttpResponse:
-    """A fragment: what was labeled when, and what the labels are."""
+    """A fragment: what was labeled when, what the labels are, and how far people agree on one question's categories."""
     project = load_project(request, slug, "review")
-    key = f"activity:{project.pk}:{get_language()}"  # its words are of one language
-    context = cache.get_or_set(key, lambda: _activity(project), ACTIVITY_SECONDS)
-    return render(
-        request, "projects/_activity.html", {**context_of(request, project, tab="overview"), **(context or {})}
-    )
+    key = request.GET.get("question")
+    context = context_of(request, project, tab="overview", chosen=key)
+    return render(request, "projects/_activity.html", {**context, **_figures_of(project, key)})
+
+
+def _figures_of(project: Project, key: str | None) -> dict[str, Any]:
+    """Of the project, and by category of the question with this key; of the main one where there is none."""
+    shown = shown_question(project, project.questions.all() if key else (), key)
+    kept = f"activity:{project.pk}:{get_language()}"  # its words are of one language
+    found = cache.get_or_set(kept, lambda: _activity(project), ACTIVITY_SECONDS) or {}
+    if shown is None:
+        return found
+    plots = cache.get_or_set(f"{kept}:{shown.pk}", lambda: by_question.charts_of(project, shown), ACTIVITY_SECONDS)
+    return {**found, **(plots or {}), "shown": shown}
 
 
 def _unsure(between: list[int] | None) -> list[int] | None:
@@ -98,10 +104,6 @@ def _activity(project: Project) -> dict[str, Any]:
         "checks": sure.get("checks", 0),
         "enough": tasks.ENOUGH_CHECKS,
         "per_time": _labels_over_time(project),
-        "per_category": _answers(project, question, names),
-        "confusion": _confusion(found, question, names, project),
-        "agreement": _agreement(found, names),
-        "by_language": _by_language(question),
         "anchoring": found.get("anchoring"),
         "table": _table(project, question, names),
         "table_sample": stopping.SAMPLE,
@@ -117,8 +119,8 @@ def _table(project: Project, question: Question | None, names: dict[str, str]) -
     if question is None or project.stopping != "imagenet":
         return None
     table = question.fit.get("table", {})
-    told = [(say(key, names), stopping.enough(table, key, project.confidence)) for key in list(table)[:ANSWERS_SHOWN]]
-    more = ["…"] if len(table) > ANSWERS_SHOWN else []
+    told = [(say(key, names), stopping.enough(table, key, project.confidence)) for key in list(table)[:MOST_TOLD]]
+    more = ["…"] if len(table) > MOST_TOLD else []
     none = pgettext("number of votes", "none yet")
     return ", ".join([f"{name}: {votes or none}" for name, votes in told] + more)
 
@@ -163,31 +165,9 @@ def _tried(found: dict[str, Any]) -> dict[str, Any] | None:
 
 def _doubtful(question: Question | None, sure: dict[str, Any]) -> int | None:
     """How many labels to expect wrong, where certainty is the probability of one answer; None where it is not."""
-    if question is None or question.kind not in CHOSEN or not sure.get("labels"):
+    if question is None or question.kind not in by_question.CHOSEN or not sure.get("labels"):
         return None
     return round((1 - sure["mean_confidence"]) * sure["labels"])
-
-
-def _confusion(
-    found: dict[str, Any], question: Question | None, names: dict[str, str], project: Project
-) -> charts.Chart:
-    classes = list((question.fit if question else {}).get("classes", []))
-    key = question.key if question and question.statistic == "class" else ""
-
-    def behind(label: int, said: int) -> str:
-        """The labels of a cell."""
-        query = urlencode({"question": key, "answer": classes[label], "said": classes[said]})
-        return f"{reverse('project-labels', args=[project.slug])}?{query}"
-
-    return charts.matrix(
-        [say(key, names) for key in classes] if found.get("confusion") else [],
-        found.get("confusion") or [],
-        title=_("What is taken for what"),
-        description=_("Judgments by label and answer: away from the diagonal the crowd confuses two categories."),
-        row_label=pgettext("noun", "Label"),
-        column_label=_("Answer"),
-        link=behind if key else None,
-    )
 
 
 def _stages(project: Project) -> charts.Chart:
@@ -206,32 +186,6 @@ def _stages(project: Project) -> charts.Chart:
             )
         ),
         unit="seconds",
-    )
-
-
-def _agreement(found: dict[str, Any], names: dict[str, str]) -> charts.Chart:
-    shares = [(say(key, names), share) for key, share in found.get("by_category", {}).items() if share is not None]
-    return charts.bars(
-        sorted(shares, key=lambda row: row[1])[:20],
-        title=_("Agreement by category"),
-        description=_("How often two people who looked at the same image said the same.")
-        if "mean_iou" not in found
-        else capfirst(_("mean overlap (IoU) with the combined boxes")),
-        unit="percent",
-        most=1.0,
-    )
-
-
-def _by_language(question: Question | None) -> charts.Chart:
-    """Nothing where all were asked in one language."""
-    found = figures.by_language(question) if question and question.kind in CHOSEN else {}
-    shares = [(tongues.NAMES.get(code, code), agreeing / all_of_it) for code, (all_of_it, agreeing) in found.items()]
-    return charts.bars(
-        shares if len(shares) > 1 else [],
-        title=_("Agreement by language"),
-        description=_("How often an answer is the label, by the language in which the question was shown."),
-        unit="percent",
-        most=1.0,
     )
 
 
@@ -281,18 +235,3 @@ def _times(counts: dict[datetime, int], step: timedelta) -> list[datetime]:
         return []
     first, last = min(counts), max(counts)
     return [first + step * i for i in range(int((last - first) / step) + 1)]
-
-
-def _answers(project: Project, question: Question | None, names: dict[str, str]) -> charts.Chart:
-    """How many tasks have each answer to the question so far."""
-    title = _("Labels so far")
-    if question is None or question.kind not in CHOSEN:
-        return charts.bars([], title=title)
-    labels = Consensus.objects.filter(project=project, question=question).asked(project)
-    counts = list(labels.values_list("answer").annotate(n=Count("id")).order_by("-n"))
-    told = ""
-    if len(counts) > ANSWERS_SHOWN:
-        told = _("The %(shown)s most common of %(all)s answers.")
-        told %= {"shown": ANSWERS_SHOWN, "all": intcomma(len(counts))}
-    rows = [(say(answer, names), n) for answer, n in counts[:ANSWERS_SHOWN]]
-    return charts.bars(rows, title=title, description=told)

@@ -21,7 +21,8 @@ from labeling import charts, doubts, services
 from labeling.accounts import people, permissions
 from labeling.collecting.phases import test_share
 from labeling.models import ApiKey, Appeal, Judgment, Membership, Project, Role, RuleEvent, WorkerSkill
-from labeling.views.owner.answers import names_of, say
+from labeling.views.owner import by_question
+from labeling.views.owner.answers import names_of, shown_question
 from labeling.views.owner.context import context_of, load_project, refusals
 from labeling.views.owner.provenance import in_order
 
@@ -215,14 +216,14 @@ def answer_appeal(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @login_required
 def worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """One person: record, confusion, and the last answers."""
+    """One person: record, what is taken for what at one question, and the last answers."""
     project = load_project(request, slug)
     member = get_object_or_404(Membership.objects.select_related("user"), project=project, pk=pk)
-    question = project.primary_question()
     asked = list(project.questions.order_by("position", "id"))
+    question = shown_question(project, asked, request.GET.get("question"))
     words = {row.key: names_of(row) for row in asked}
     recent = Judgment.objects.filter(project=project, worker=member.user).select_related("task__image").order_by("-id")
-    skill = WorkerSkill.objects.filter(question=question, worker=member.user).select_related("question").first()
+    skill = WorkerSkill.objects.filter(question=question, worker=member.user).first()
     roles = _roles(request, project)
     at = doubts.by_question(project, member)
     context = context_of(
@@ -235,7 +236,8 @@ def worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         is_changeable=member.role in dict(roles),
         # A rule may have paused the owner, too, whom nobody else lets go on.
         is_pausable=member.role in dict(roles) or permissions.role_of(request.user, project) == Role.OWNER,
-        plot=_confusion(skill, words.get(question.key, {}) if question else {}),
+        shown=question,
+        **by_question.of_person(question, skill),
         events=RuleEvent.objects.filter(membership=member).order_by("-id")[:20],
         appeals=member.appeals.order_by("-id")[:5],
         judgments=[
@@ -243,22 +245,3 @@ def worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         ],
     )
     return render(request, "projects/worker.html", context)
-
-
-def _confusion(skill: WorkerSkill | None, names: dict[str, str]) -> charts.Chart:
-    """Its rows are the classes of the last fit, whatever the survey has become since."""
-    classes = skill.question.fit.get("classes", []) if skill else []
-    cells = (skill.confusion or []) if skill else []
-    if len(cells) != len(classes):
-        cells = []
-    return charts.matrix(
-        [say(key, names) for key in classes] if cells else [],
-        cells,
-        title=_("Confusion"),
-        description=_(
-            "How often this person gives each answer, by what the image shows, as estimated from all answers."
-        ),
-        row_label=_("Truth"),
-        column_label=_("Answer"),
-        unit="percent",
-    )

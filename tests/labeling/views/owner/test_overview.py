@@ -15,7 +15,7 @@ from django.test import Client
 from labeling import figures, services
 from labeling.consensus import fitting
 from labeling.models import Consensus, Job, Judgment, Membership, Project, Question, Task
-from labeling.views.owner import overview
+from labeling.views.owner import by_question, overview
 from tests.labeling.conftest import answer, claim, person, picture
 from tests.labeling.views.owner.conftest import judged
 
@@ -73,7 +73,7 @@ def test_the_plot_of_labels_says_that_there_are_more(
     run_actors()
     page = f"/projects/{project.slug}/activity/"
     assert "most common" not in text_of(owning, page)
-    monkeypatch.setattr(overview, "ANSWERS_SHOWN", 1)
+    monkeypatch.setattr(by_question, "ANSWERS_SHOWN", 1)
     assert "The 1 most common of 2 answers." in text_of(owning, page)
 
 
