@@ -33,29 +33,17 @@ PATHS = [
 ]
 
 
-@pytest.fixture
-def busy(make_project: Any, owner: Any, worker: Any, join: Any) -> Project:
-    """A project of two questions in which two people disagree about two of four pictures, with a job and an appeal."""
-    asked = [
-        {"key": "category", "kind": "single_choice", "prompt": "Which animal?"},
-        {"key": "sharp", "kind": "yes_no", "prompt": "Is the picture sharp?"},
-    ]
-    project: Project = make_project(
-        judgments_min=2, judgments_max=2, confidence=0.999, categories=["cat", "dog"], questions=asked
-    )
+def disagreed(project: Project, owner: Any, worker: Any, join: Any, beside: str = "") -> Project:
+    """Two people disagree about two of four pictures, and agree at the question ``beside``; a job and an appeal."""
     for person in (owner, worker):
         join(project, person)
         for number in range(4):
             lease = services.claim_assignment(project=project, worker=person)
             assert lease is not None
-            answer = "cat" if person == owner or number % 2 else "dog"
-            services.submit_judgment(
-                assignment_id=lease.id,
-                worker=person,
-                answers={"category": answer, "sharp": number < 3},
-                seconds=2.0 + number,
-            )
-    fitting.fit_project(project.pk)
+            said: dict[str, Any] = {"category": "cat" if person == owner or number % 2 else "dog"}
+            if beside:
+                said[beside] = number < 3
+            services.submit_judgment(assignment_id=lease.id, worker=person, answers=said, seconds=2.0 + number)
     member = project.memberships.get(user=worker)
     services.pause_worker(member=member, because="Too quick")
     member.refresh_from_db()
@@ -64,15 +52,34 @@ def busy(make_project: Any, owner: Any, worker: Any, join: Any) -> Project:
     return project
 
 
+@pytest.fixture
+def busy(make_project: Any, owner: Any, worker: Any, join: Any) -> Project:
+    return disagreed(make_project(judgments_min=2, judgments_max=2, confidence=0.999), owner, worker, join)
+
+
+@pytest.fixture
+def surveyed(make_project: Any, owner: Any, worker: Any, join: Any) -> Project:
+    """The same with a second question, fitted."""
+    asked = [
+        {"key": "category", "kind": "single_choice", "prompt": "Which animal?"},
+        {"key": "sharp", "kind": "yes_no", "prompt": "Is the picture sharp?"},
+    ]
+    most = {"judgments_min": 2, "judgments_max": 2, "confidence": 0.999}
+    project: Project = make_project(categories=["cat", "dog"], questions=asked, **most)
+    disagreed(project, owner, worker, join, beside="sharp")
+    fitting.fit_project(project.pk)
+    return project
+
+
 @pytest.mark.parametrize(("width", "theme"), [(360, "dark"), (1440, "light")])
 def test_every_page_fits_and_has_nothing_that_axe_refuses(
-    width: int, theme: str, visit: Any, busy: Project, owner: Any, axe: Any, fits: Any
+    width: int, theme: str, visit: Any, surveyed: Project, owner: Any, axe: Any, fits: Any
 ) -> None:
     page: Page = visit("/projects/", user=owner, width=width, theme=theme, touch=width == 360)
-    image = Image.objects.filter(project=busy).first()
-    member = busy.memberships.exclude(user=owner).get()
+    image = Image.objects.filter(project=surveyed).first()
+    member = surveyed.memberships.exclude(user=owner).get()
     rows = [f"images/{image.pk}/" if image else "", f"workers/{member.pk}/?question=sharp", "?question=sharp"]
-    addresses = [f"/projects/{busy.slug}/{path}" for path in [*PATHS, *rows]]
+    addresses = [f"/projects/{surveyed.slug}/{path}" for path in [*PATHS, *rows]]
     problems: list[str] = []
     for address in ["/projects/", "/projects/new/", *addresses]:
         page.goto(address)
