@@ -47,6 +47,19 @@ def update_tasks(*, project: Project, stage: str, rows: Iterable[Task]) -> None:
         update_answered(project=project, stage=stage, task=now, kept=kept.get(task.pk, ()))
 
 
+def no_longer_sure(*, project: Project, stage: str, rows: Iterable[Task]) -> list[int]:
+    """Those of the tasks that were sure enough of which more was said since: by all that is known now they are not."""
+    asked = list(rows)
+    told = _heard(project, stage, [task.pk for task in asked])
+    found = []
+    for task in asked:
+        facts = (task.judgment_count, task.wanted, task.asked_for, Task.State.OPEN, "")
+        now = Recorded(0, task.pk, *facts, timezone.now(), told[task.pk])
+        if weigh(project=project, stage=stage, task=now)[1].because != "confident":
+            found.append(task.pk)
+    return found
+
+
 def update_answered(
     *,
     project: Project,

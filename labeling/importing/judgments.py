@@ -16,13 +16,11 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import F
 
-from labeling import webhooks
 from labeling.accounts import people
 from labeling.collecting import statements, tasks
 from labeling.consensus import fitting
-from labeling.consensus.update import update_tasks
 from labeling.errors import CrowdtuneError
-from labeling.importing import naming, sources
+from labeling.importing import naming, settled, sources
 from labeling.importing.known import labelstudio, table
 from labeling.importing.known.lines import Lines, array, objects, text_of
 from labeling.jobs import Report
@@ -71,6 +69,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         told = _("There is no judgment in %(file)s.")
         raise CrowdtuneError("nothing_found", told % {"file": job.arguments["file"]["name"]})
     fitting.settle(job.project_id, report.progress)
+    settled.look_again(project, job.created_at)
     sources.clean(job.pk)
     report.refuse_nothing_taken(position, job.arguments["file"]["name"])
     return {**counts, "lines": position}
@@ -338,7 +337,7 @@ def store(
     _count(project, new, locked)
     if touched:
         Project.objects.filter(pk=project.pk).update(answers_version=F("answers_version") + 1)
-    _settle(project, [task for task in locked if task.pk in touched])
+    settled.settle(project, [task for task in locked if task.pk in touched])
     return {"imported": len(new), "added": added_to, "duplicates": repeated}
 
 
@@ -357,15 +356,6 @@ def _beside(stored: Judgment, answers: dict[str, Any]) -> tuple[dict[str, Any], 
     if missing and stored.source != "import":  # what somebody said here is theirs alone to add to
         return {}, True
     return missing, any(stored.answers.get(key, answer) != answer for key, answer in answers.items())
-
-
-def _settle(project: Project, answered: list[Task]) -> None:
-    """Bring the consensus of these tasks up to date, and tell of those that it retires."""
-    now = Project.objects.get(pk=project.pk)  # its settings may have been changed since the import began
-    update_tasks(project=now, stage=tasks.first_stage(project), rows=answered)
-    were_open = [task.pk for task in answered if task.state == Task.State.OPEN]
-    ended = Task.objects.filter(pk__in=were_open, state=Task.State.RETIRED)
-    webhooks.tell_retired(project=project, reasons=dict(ended.values_list("pk", "retired_because")))
 
 
 def _count(project: Project, new: list[Judgment], locked: list[Task]) -> None:

@@ -208,7 +208,8 @@ def test_more_lines_are_counted_in_no_more_statements(make_project: Callable[...
         with CaptureQueriesContext(connection) as said:
             bring(project, b"image,worker,answer\n" + lines)
         spoken.append(len(said))
-    assert spoken[1] - spoken[0] < 5  # a fit that is not the first asks for what there was
+    # A fit that is not the first asks for what there was, and the tasks that it is sure of are looked at once more.
+    assert spoken[1] - spoken[0] < 8
     counted = Membership.objects.filter(project=project, user__username__startswith="w")
     told = dict(counted.values_list("user__username", "judgment_count"))
     assert told == {f"w{who}": 2 if who < 2 else 10 for who in range(9)}
@@ -225,3 +226,37 @@ def test_several_choices_in_a_cell_are_read_as_people_write_them(make_project: C
     answers = [row.answers["all"] for row in Judgment.objects.order_by("worker__username")]
     assert answers == [["cat"], ["cat", "dog"], ["7"], ["dog"], [], "cant_tell", ["dog|7"], "cant_tell"]
     assert [(row["item"], row["code"]) for row in job.errors] == [("line 8", "bad_answer"), ("line 9", "bad_answer")]
+
+
+@pytest.mark.parametrize(("most", "state", "because"), [(9, "open", ""), (4, "retired", "maximum")])
+def test_a_task_that_the_first_lines_made_sure_of_is_open_again_where_the_later_ones_say_otherwise(
+    make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch, most: int, state: str, because: str
+) -> None:
+    project = make_project(images=3, judgments_min=2, judgments_max=most, confidence=0.8)
+    for name in ("gus", "hal"):  # these were sure before the file came
+        user = person(name)
+        services.ensure_member(project=project, user=user)
+        for _task in range(3):
+            lease = claim(project, user)
+            if lease.task.image.name == "0002.png":
+                services.submit_judgment(assignment_id=lease.pk, worker=user, answers={"category": "cat"})
+                break
+            services.skip_assignment(assignment_id=lease.pk, worker=user)
+    assert set(Task.objects.filter(retired_because="confident").values_list("image__name", flat=True)) == {"0002.png"}
+    monkeypatch.setattr(judgments, "CHUNK", 4)
+    said = [("ann", "cat", "cat"), ("ben", "cat", "cat"), ("dora", "dog", "cat"), ("emil", "dog", "cat")]
+    lines = [f"0000.png,{who},{first}\n0001.png,{who},{second}\n" for who, first, second in said]
+    disputed = "".join(f"0002.png,{who},dog\n" for who, _first, _second in said)
+    bring(project, ("image,worker,answer\n" + "".join(lines) + disputed).encode())
+    tasks = Task.objects.filter(project=project).order_by("image__name")
+    assert list(tasks.values_list("state", "retired_because")) == [
+        (state, because),
+        ("retired", "confident"),
+        ("retired", "confident"),  # not by this file, so it stays as it was
+    ]
+    unsure = tasks[0]
+    label = Consensus.objects.get(task=unsure)
+    assert (label.is_final, label.judgment_count, label.confidence < 0.8) == (state == "retired", 4, True)
+    assert (unsure.open_slots > 0) is (state == "open")
+    project.refresh_from_db()
+    assert project.retired_count == tasks.filter(state="retired").count()
