@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import math
+import re
 import time
 from typing import Any
 
@@ -35,6 +36,7 @@ SALT = "labeling.accounts.tries"
 PEOPLE = 5  # whom one browser may be of
 BROWSER_LASTS = 365 * 86_400
 ADDRESS_LASTS = 30 * 86_400
+_WITH_PORT = re.compile(r"^(?:([0-9.]+):[0-9]+|\[([0-9a-fA-F:.]+)\](?::[0-9]+)?)$")
 
 
 def wait(request: HttpRequest, login: str) -> int:
@@ -116,10 +118,11 @@ def _visitor(request: HttpRequest, pk: int) -> str:
 def address_of(request: HttpRequest) -> str:
     """By which visitors are counted; one for all where the server tells none, as behind a socket of Unix.
 
-    Of IPv6 the first half: the other is the visitor's own to choose, who would be a new one at each try.
+    Without the port that some proxies add, which differs by connection. Of IPv6 the first half: the other is the
+    visitor's own to choose, who would be a new one at each try.
     Source: RFC 4291, 2.5.4; RFC 8981.
     """
-    told = str(BaseThrottle().get_ident(request))  # type: ignore[arg-type]
+    told = _WITH_PORT.sub(r"\1\2", str(BaseThrottle().get_ident(request)))  # type: ignore[arg-type]
     try:
         address = ipaddress.ip_address(told)
     except ValueError:

@@ -84,6 +84,8 @@ def test_a_person_who_is_no_staff_is_refused_by_the_admin_and_not_sent_round(cli
         (1, "2001:db8:1:2:aaaa::1", "2001:db8:1:2::/64"),  # the other half is the visitor's own to choose
         (1, "2001:db8:1:2:bbbb::9", "2001:db8:1:2::/64"),
         (1, "::ffff:203.0.113.9", "203.0.113.9"),
+        (1, "203.0.113.9:50123", "203.0.113.9"),
+        (1, "[2001:db8:1:2:bbbb::9]:50123", "2001:db8:1:2::/64"),
         (1, "unknown", "unknown"),
     ],
 )
