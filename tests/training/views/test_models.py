@@ -52,6 +52,10 @@ def test_each_figure_says_how_far_chance_may_reach(owner: Client, version: Model
     assert f'<abbr title="95 % interval">{reach[0]} – {reach[1]}</abbr>' in page
     assert f"by chance alone it would be up to {100 * version.metrics['ece_by_chance']:.1f}\u202f% on " in page
     assert "In brackets: 95 % intervals." in page
+    for ece, is_chance in ((version.metrics["ece_by_chance"], True), (version.metrics["ece_by_chance"] + 0.01, False)):
+        ModelVersion.objects.update(metrics=version.metrics | {"ece": ece})
+        told = f"by chance up to {100 * version.metrics['ece_by_chance']:.0f}\u202f%"
+        assert (told in owner.get("/projects/shapes/models/").content.decode()) == is_chance
     assert f"macro F1 {version.metrics['macro_f1']:.3f} ({low:.2f} to {high:.2f})" in page
     assert f"| {row['recall']:.3f} ({row['recall_interval'][0]:.2f} to {row['recall_interval'][1]:.2f}) |" in page
 
