@@ -182,7 +182,8 @@ def test_an_owner_promotes_a_version_and_rolls_back(
     train(seed=1)
     page: Page = visit(f"/projects/{labeled.slug}/models/", user=labeled.owner, width=360)
     page.on("dialog", lambda dialog: dialog.accept())
-    versions = page.get_by_role("region", name="Versions").locator("tbody tr.noted")  # each has its verdict below it
+    versions = page.get_by_role("region", name="Versions").locator("tbody tr.noted")
+    verdicts = page.get_by_role("region", name="Versions").locator("tbody tr.note")  # below each, with its buttons
     expect(versions).to_have_count(2)
     expect(versions.nth(0)).to_contain_text("Challenger")
     expect(versions.nth(1)).to_contain_text("Champion")
@@ -190,7 +191,7 @@ def test_an_owner_promotes_a_version_and_rolls_back(
     axe(page)
     fits(page)
 
-    versions.nth(0).get_by_role("button", name="Promote").click()
+    verdicts.nth(0).get_by_role("button", name="Promote").click()
     expect(page.get_by_text("Version 2 answers now.")).to_be_visible()
     expect(versions.nth(0)).to_contain_text("Champion")
     assert champions.champion_of(labeled).number == 2
@@ -210,12 +211,12 @@ def test_an_owner_promotes_a_version_and_rolls_back(
     page.emulate_media(media="screen")
     page.goto(f"/projects/{labeled.slug}/models/")
 
-    versions.nth(0).get_by_role("button", name="Make challenger").click()
+    verdicts.nth(0).get_by_role("button", name="Make challenger").click()
     expect(page.get_by_text("Version 2 is the challenger now.")).to_be_visible()
     expect(versions.nth(0)).to_contain_text("Challenger")
     axe(page)
     fits(page)
-    versions.nth(0).get_by_role("button", name="Withdraw as challenger").click()
+    verdicts.nth(0).get_by_role("button", name="Withdraw as challenger").click()
     expect(page.get_by_text("Version 2 is the challenger no longer.")).to_be_visible()
     page.set_viewport_size({"width": 1280, "height": 900})
     wrap = page.get_by_role("group", name="Versions")

@@ -180,7 +180,8 @@ def test_two_pages_of_the_policy_do_not_set_each_other_back(owner: Client, proje
 
 
 def test_a_wrong_policy_comes_back_with_what_is_wrong(owner: Client) -> None:
-    page = owner.post("/projects/shapes/training/policy/", {"backbone": "auto", "recipe": "magic", "min_new_share": 2})
+    wrong = {"backbone": "auto", "recipe": "magic", "min_new_share": "200 %"}
+    page = owner.post("/projects/shapes/training/policy/", wrong)
 
     assert page.status_code == 400
     assert {"recipe", "min_new_share"} <= set(page.context["policy_form"].errors)
