@@ -62,7 +62,7 @@ def run(job: Job, report: Report) -> dict[str, Any]:
         stamp = timezone.now().strftime("%Y%m%d-%H%M%S")
         called = f"{project.slug}-{job.arguments['format']}-{stamp}.{chosen.extension}"
         name = storage.put_path(f"exports/{job.pk}/{called}", draft)
-    return {"file": name, "bytes": size, "images": rows.images, "url": storage.file_url(name)}
+    return {"file": name, "bytes": size, "images": rows.images, "labeled": rows.labeled, "url": storage.file_url(name)}
 
 
 def header_of(project: Project, options: dict[str, Any]) -> Header:
@@ -85,7 +85,7 @@ class Rows:
         self.report = report
         self.questions = {question.key for question in header.questions}
         self.final = bool(header.options.get("final"))
-        self.images = 0
+        self.images = self.labeled = 0
         self.files = files
         self.has_pictures = files == "name" or (files and header.with_images)
         # One that comes in meanwhile may be called as another one that is written already.
@@ -100,7 +100,7 @@ class Rows:
         self.repeated = {name for group in names for name in group}
 
     def __call__(self) -> Iterator[Row]:
-        self.images, last = 0, 0
+        self.images = self.labeled = last = 0
         total = max(self.project.image_count, 1)
         images = Image.objects.filter(project=self.project, pk__lte=self.last).order_by("pk")
         while chunk := list(images.filter(pk__gt=last)[:CHUNK]):
@@ -123,6 +123,7 @@ class Rows:
             said.setdefault(judgment.task.image_id, []).append(_said(judgment))
         for image in chunk:
             self.images += 1
+            self.labeled += image.pk in labels
             yield Row(
                 image_id=image.pk,
                 name=self._name(image),

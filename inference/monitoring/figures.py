@@ -55,6 +55,11 @@ class VersionFigures:
         return _milliseconds(quantile(self.latencies, 0.99))
 
     @property
+    def in_shadow(self) -> int:
+        """Requests that the champion answered and this version was asked about beside it; their time counts."""
+        return max(sum(self.latencies) - self.requests, 0)
+
+    @property
     def agreement(self) -> float | None:
         """Share of the compared images on which the champion and the challenger say the same; None without any."""
         return self.agreed / self.compared if self.compared else None

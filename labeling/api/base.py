@@ -36,6 +36,7 @@ from labeling.text.slips import slips
 CSRF = "csrfmiddlewaretoken"  # of a form that a browser sends
 MOST_UNKNOWN = 20  # that a refusal names
 # What lists of other platforms are put in order and walked with; how many rows a page has (`limit`) changes nothing.
+OTHER_SEARCHES = {"q", "query", "search"}
 OTHER_WALKS = {"offset", "order", "order_by", "ordering", "page", "sort", "sort_by"}
 Row = TypeVar("Row", bound=Model)
 
@@ -124,7 +125,7 @@ def _wishes(request: Request, fields: Collection[str], known: Collection[str]) -
     """A refusal of each parameter that asks for some of the rows and would get all, or for another order or part of
     them: a slip in the name of a filter, a row's field which no filter has, or what other lists are walked with."""
     told = _("This list has no such filter; it has %(known)s.") % {"known": ", ".join(known) or "–"}
-    wishes = {name: [told] for name in request.query_params if name in {*fields, "search"}}
+    wishes = {name: [told] for name in request.query_params if name in {*fields, *OTHER_SEARCHES}}
     walked = _("Lists have one order and are walked by `next`, `previous` and `page_size`, the rows of a page.")
     wishes |= {name: [walked] for name in request.query_params if name in OTHER_WALKS}
     found = slips(request.query_params, [*known, "cursor", "page_size"]) | wishes

@@ -148,6 +148,15 @@ def test_the_serving_page_shows_versions_examples_and_settings(browser, project,
     assert "<script>" not in page
 
 
+def test_a_latency_without_requests_is_told_to_be_of_the_shadow(browser, project, champion, add_version) -> None:
+    told = {"images": 0, "latencies": [7] + [0] * 13, "compared": 7, "agreed": 7}
+    Traffic.objects.create(project=project, version=add_version(seed=2, alias="challenger"), **told)
+    Traffic.objects.create(project=project, version=champion, requests=7, images=7, latencies=[7] + [0] * 13)
+    page = browser.get(SERVING).content.decode()
+    assert page.count("in the shadow</span>") == 1
+    assert "+ 7 in the shadow" in page
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", ["Python", "KServe v2"])
 def test_the_examples_run_as_they_are_copied(

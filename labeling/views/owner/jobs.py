@@ -50,6 +50,7 @@ FACTS = {
     "refused": _("Refused"),
     "passed_over": _("Passed over"),
     "images": _("Images"),
+    "labeled": _("Of them with a label"),
     "lines": _("Lines"),
     "bytes": _("Bytes"),
 }

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from labeling import services
 from labeling.accounts import earnings
+from labeling.models import Membership, Role
 from labeling.services.archiving import Rest
 from labeling.services.copying import Copier
 from labeling.views.owner.context import context_of, load_project, refusals
@@ -73,4 +74,5 @@ def danger(request: HttpRequest, slug: str) -> HttpResponse:
     people, owed = earnings.total_owed(project)
     context = context_of(request, project, tab="settings", section="danger", is_owner=is_owner)
     context |= {"people": people, "owed": owed, "successors": services.successors(project).select_related("user")}
+    context["has_managers"] = Membership.objects.filter(project=project, role=Role.MANAGER).exists()
     return render(request, "projects/danger.html", context)

@@ -45,6 +45,7 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     before = Task.objects.filter(project=project, pk=after).first()
     if wanted:
         task = Task.objects.select_related("image").filter(project=project, pk=wanted).first()
+        context["is_gone"] = task is None
     elif after:
         passed = before.random if differs and before else after
         task = queue.filter(**{f"{order}__gt": passed}).first() or queue.first()

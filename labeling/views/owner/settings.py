@@ -40,6 +40,7 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
             messages.success(request, _("Saved."))
             if changed.is_spent and not project.is_spent:
                 _say_closed(request, changed)
+            _say_finished(request, project, changed)
             return redirect("project-settings", project.slug)
     jobs = running_jobs(request.user, project, *JOBS)
     context = context_of(request, project, tab="settings", section="general", form=form, jobs=jobs, kinds=JOBS)
@@ -50,6 +51,19 @@ def _say_closed(request: HttpRequest, project: Project) -> None:
     """A budget of 30 where 300 was meant ends every task: better told here than found out by the crowd."""
     told = _("The budget has no room for one more judgment (spent so far: %(spent)s): nobody is handed a task.")
     messages.warning(request, told % {"spent": money(project.cost)})
+
+
+def _say_finished(request: HttpRequest, before: Project, changed: Project) -> None:
+    """Who asks more people from now on would wait in vain for more answers to what is finished."""
+    asks_more = ("judgments_min", "judgments_max", "confidence")
+    if not any(getattr(changed, name) > getattr(before, name) for name in asks_more):
+        return
+    if Task.objects.filter(project=changed, state=Task.State.RETIRED, is_gold=False).exists():
+        told = _(
+            "Finished tasks stay finished. To ask more people about them, too: on the Labels page, filter those that "
+            "you mean, then “Change tasks”."
+        )
+        messages.info(request, told)
 
 
 def refuse(form: Any, error: CrowdtuneError) -> None:

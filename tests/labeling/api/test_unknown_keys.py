@@ -160,6 +160,9 @@ def test_an_order_or_a_part_that_no_list_has_is_refused_with_what_there_is(
         assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, [name])
         assert "`page_size`" in answer.json()["error"]["fields"][name][0]
     assert api.get(url, {"search": "a"}).status_code == (200 if path in {"", "categories/"} else 400)
+    for name in ("q", "query"):
+        answer = api.get(url, {name: "a"})
+        assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, [name])
 
 
 @pytest.mark.parametrize("path", LISTS)

@@ -98,6 +98,15 @@ def test_csv_carries_answer_confidence_and_reason(make_project, run_actors):
     assert lines["0001.png"]["retired_because"] == Task.objects.get(image__name="0001.png").retired_because
 
 
+def test_an_export_tells_how_many_of_its_images_have_a_label(make_project, run_actors):
+    project = make_project(images=2, judgments_max=1)
+    answered(project, ["cat", "dog"], "category")
+    services.add_images(project=project, images={"unseen.png": picture(7)})
+    job, data = export(project, "csv", run_actors)
+    assert (job.result["images"], job.result["labeled"]) == (3, 2)
+    assert len(data.splitlines()) == 1 + job.result["labeled"]
+
+
 def test_two_images_of_one_name_stay_two_files(make_project, run_actors):
     project = make_project(images=2, judgments_max=1)
     answered(project, ["cat", "cat"], "category")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -25,6 +26,15 @@ def test_the_training_page_says_why_no_run_has_started(owner: Client) -> None:
 
     assert "new labels, at least" in page
     assert "No run yet" in page
+
+
+def test_more_new_labels_than_are_needed_are_no_part_of_them(project: Project) -> None:
+    def told(new: int) -> str:
+        decision = due.Decision(False, "Waits.", new_labels=new, needed_labels=20)
+        return render_to_string("training/_now.html", {"project": project, "decision": decision, "measured": ""})
+
+    assert "66, where 20 are enough" in told(66)
+    assert "12 of 20" in told(12)
 
 
 def test_each_field_of_the_training_page_has_a_label_of_its_own(owner: Client) -> None:

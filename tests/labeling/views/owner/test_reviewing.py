@@ -32,6 +32,13 @@ def test_a_reviewer_decides_a_disputed_task(make_project: Callable[..., Project]
     assert "Nothing is disputed" in text(owning.get(f"/projects/{project.slug}/review/"))
 
 
+def test_a_link_to_a_task_that_is_gone_is_told_so(make_project: Callable[..., Project], owning: Client) -> None:
+    project = make_project(images=1)
+    page = text(owning.get(f"/projects/{project.slug}/review/?task=987654321"))
+    assert "There is no such task" in page
+    assert "Nothing is disputed" not in page
+
+
 def test_a_small_picture_is_shown_large_enough_to_judge(make_project: Callable[..., Project], owning: Client) -> None:
     project = make_project(images=1, judgments_max=2, confidence=0.99)
     judged(project, 2, ("cat", "dog"))

@@ -337,6 +337,27 @@ def test_an_owner_hands_a_project_over_by_choosing_one_of_its_managers(
     assert "Delete for good" not in text(owning.get(address))
 
 
+def test_a_project_whose_managers_have_only_keys_says_why_none_of_them_may_become_its_owner(
+    project: Project, owning: Client
+) -> None:
+    services.add_member(project=project, username="of-a-crowd", role="manager")
+    page = text(owning.get(f"/projects/{project.slug}/settings/danger/"))
+    assert "Its managers get in by a key alone" in page
+    assert "There is none yet." not in page
+
+
+def test_who_asks_more_people_is_told_that_finished_tasks_stay_finished(
+    make_project: Callable[..., Project], owning: Client
+) -> None:
+    project = make_project(images=1)
+    address, told = f"/projects/{project.slug}/settings/", "Finished tasks stay finished."
+    values = settings_of(project, owning)
+    assert told not in text(owning.post(address, {**values, "judgments_max": 5}, follow=True))
+    project.tasks.update(state="retired", retired_because="confident", open_slots=0)
+    assert told in text(owning.post(address, {**values, "judgments_max": 6}, follow=True))
+    assert told not in text(owning.post(address, {**values, "judgments_max": 4}, follow=True))
+
+
 def test_a_project_is_deleted_only_by_its_typed_address_and_only_by_its_owner(
     project: Project, owning: Client, signed_in: Callable[[User | None], Client]
 ) -> None:
