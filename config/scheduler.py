@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from dramatiq.errors import BrokerConnectionError
 
+from config.messages.on_commit import OnCommit, send_on
 from config.models import QueuedMessage
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,9 @@ class Scheduler:
         """One look at the clock, as leader or not; returns the names of the actors that were sent."""
         if not self._lead():
             return []
+        broker = dramatiq.get_broker()
+        if isinstance(broker, OnCommit):
+            send_on(broker)
         sent = []
         for position, (seconds, actor) in enumerate(self.entries):
             if now < self.due[position]:

@@ -118,14 +118,7 @@ class PostgresBroker(library.PostgresBroker):
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
         """Write the message on Django's connection: within its transaction when there is one."""
         self.emit_before("enqueue", message, delay)
-        if delay:
-            message = message.copy(queue_name=dq_name(message.queue_name))
-            message.options["eta"] = current_millis() + delay
-        row = (message.queue_name, message.message_id, Json(tidy4json(message)), delay or 0)
-        if connection.in_atomic_block:
-            _execute(_ENQUEUE, row)
-        else:
-            _execute_again(_ENQUEUE, row)
+        message = write(message, delay)
         # A function with a name: Django logs that name when it fails, and a partial has none.
         django_transaction.on_commit(lambda: _wake(message.queue_name), robust=True)
         self.emit_after("enqueue", message, delay)
@@ -243,6 +236,19 @@ _execute_again = tenacity.retry(
     before_sleep=_drop_connection,
     reraise=True,
 )(_execute)
+
+
+def write(message: Message[Any], delay: int | None = None) -> Message[Any]:
+    """Put the message into the table, within a transaction when there is one; returns it as it stands there."""
+    if delay:
+        message = message.copy(queue_name=dq_name(message.queue_name))
+        message.options["eta"] = current_millis() + delay
+    row = (message.queue_name, message.message_id, Json(tidy4json(message)), delay or 0)
+    if connection.in_atomic_block:
+        _execute(_ENQUEUE, row)
+    else:
+        _execute_again(_ENQUEUE, row)
+    return message
 
 
 def _wake(queue_name: str) -> None:

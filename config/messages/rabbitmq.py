@@ -6,10 +6,13 @@ Its queues are quorum queues, the kind that counts deliveries (https://www.rabbi
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from dramatiq.brokers import rabbitmq as library
 from dramatiq.common import dq_name, xq_name
+from dramatiq.errors import BrokerConnectionError
 from dramatiq.middleware import Middleware
+from pika.exceptions import AMQPError
 
 from config.messages.on_commit import OnCommit
 
@@ -21,9 +24,16 @@ CONSUMER_TIMEOUT_MS = 24 * 3600 * 1000
 DELIVERY_LIMIT = 10
 
 
+# Seconds, where the address says nothing else. By itself the library waits for ever for a server that is short of
+# memory or disk and lets nobody send, for minutes for one that hangs, and a request with it. It tries six times.
+PATIENCE = {"blocked_connection_timeout": 2, "heartbeat": 15, "socket_timeout": 3, "stack_timeout": 3}
+
+
 class RabbitmqBroker(OnCommit, library.RabbitmqBroker):
+    refusals = (BrokerConnectionError, AMQPError)
+
     def __init__(self, url: str, *, middleware: list[Middleware]) -> None:
-        super().__init__(url=url, confirm_delivery=True, middleware=middleware)
+        super().__init__(url=";".join(map(_patient, url.split(";"))), confirm_delivery=True, middleware=middleware)
 
     def _build_queue_arguments(self, queue_name: str) -> dict[str, Any]:
         arguments: dict[str, Any] = super()._build_queue_arguments(queue_name)  # type: ignore[no-untyped-call]
@@ -36,3 +46,8 @@ class RabbitmqBroker(OnCommit, library.RabbitmqBroker):
         delayed = dq_name(queue_name)
         arguments = {**self._build_queue_arguments(delayed), "x-dead-letter-routing-key": xq_name(queue_name)}
         return self.channel.queue_declare(queue=delayed, durable=True, arguments=arguments)
+
+
+def _patient(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(query=urlencode({**PATIENCE, **dict(parse_qsl(parts.query))})).geturl()

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from dramatiq import Broker, Message
+from dramatiq import Broker
 from dramatiq.brokers import redis as library
-from dramatiq.errors import ConnectionFailed
 from dramatiq.middleware import Middleware, SkipMessage
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 
 from config.messages.on_commit import OnCommit
 
@@ -46,6 +44,8 @@ class Deliveries(Middleware):
 
 
 class RedisBroker(OnCommit, library.RedisBroker):
+    refusals = (RedisError,)  # one whose memory or disk is full answers, with another error than one that is away
+
     def __init__(self, url: str, *, middleware: list[Middleware]) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
             url=url,
@@ -53,10 +53,3 @@ class RedisBroker(OnCommit, library.RedisBroker):
             heartbeat_timeout=HEARTBEAT_TIMEOUT_MS,
             middleware=[*middleware, Deliveries()],
         )
-
-    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
-        """As the other brokers', a server that is away or hangs raises an error of Dramatiq's, and not of a driver."""
-        try:
-            return super().enqueue(message, delay=delay)
-        except (RedisConnectionError, RedisTimeoutError) as error:
-            raise ConnectionFailed(str(error)) from error  # type: ignore[no-untyped-call]

@@ -17,7 +17,8 @@ from dramatiq.errors import ConnectionFailed
 from config import broker as wiring
 from config import health, scheduler
 from config.env import EnvError
-from config.messages import rabbitmq, redis
+from config.messages import on_commit, postgres, rabbitmq, redis
+from config.models import QueuedMessage
 from tests.processes import until
 
 pytestmark = [pytest.mark.brokers, pytest.mark.django_db(transaction=True)]
@@ -170,12 +171,70 @@ def test_readiness_waits_for_a_broker_that_hangs_no_longer_than_for_others(setti
             dramatiq.set_broker(before)
 
 
-def test_redis_that_hangs_is_as_one_that_is_away():
+def numbered(broker: dramatiq.Broker) -> Any:
+    """An actor that is only sent."""
+
+    @dramatiq.actor(broker=broker, queue_name="cpu", actor_name="note")
+    def note(number):
+        raise AssertionError("nobody works here")
+
+    return note
+
+
+@pytest.mark.parametrize("away", AWAY, indirect=True)
+def test_what_a_broker_that_is_away_does_not_take_is_sent_on_at_its_return(away, seen, broker):
+    with transaction.atomic():
+        numbered(away).send(11)
+    assert list(QueuedMessage.objects.values_list("message__actor_name", "message__args")) == [("note", [11])]
+    with pytest.raises(ConnectionFailed):
+        on_commit.send_on(away)
+    assert QueuedMessage.objects.count() == 1
+    assert on_commit.send_on(broker) == 1
+    until(lambda: seen.numbers == [11])
+    assert not QueuedMessage.objects.exists()
+
+
+def test_the_clock_sends_on_what_waits(installed, seen):
+    postgres.write(dramatiq.Message(queue_name="cpu", actor_name="note", args=(12,), kwargs={}, options={}))
+    clock = scheduler.Scheduler([])
+    assert clock.tick(0.0) == []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock_all()")
+    until(lambda: seen.numbers == [12])
+
+
+def test_what_is_due_later_waits_for_its_time_though_the_broker_is_back(broker):
+    postgres.write(dramatiq.Message(queue_name="cpu", actor_name="note", args=(13,), kwargs={}, options={}), 60_000)
+    assert on_commit.send_on(broker) == 0
+
+
+def test_a_broker_that_hangs_is_waited_for_by_one_and_left_alone_by_the_next():
     with socket.create_server(("127.0.0.1", 0)) as hanging:
         broker = wiring.build(f"redis://127.0.0.1:{hanging.getsockname()[1]}/0?socket_timeout=0.1")
-        broker.declare_queue("cpu")
-        with pytest.raises(ConnectionFailed):
-            broker.enqueue(dramatiq.Message(queue_name="cpu", actor_name="unsent", args=(), kwargs={}, options={}))
+        note = numbered(broker)
+        note.send(1)
+        hanging.accept()[0].close()
+        note.send(2)
+        hanging.settimeout(0.01)
+        with pytest.raises(TimeoutError):
+            hanging.accept()
+    assert QueuedMessage.objects.count() == 2
+
+
+@pytest.mark.parametrize("broker", ["redis_url"], indirect=True)
+def test_a_redis_that_is_full_is_as_one_that_is_away(broker):
+    broker.client.config_set("maxmemory", 1)
+    try:
+        numbered(broker).send(3)
+    finally:
+        broker.client.config_set("maxmemory", 0)
+    assert QueuedMessage.objects.count() == 1
+
+
+def test_a_rabbitmq_that_is_full_or_hangs_holds_a_request_up_for_seconds_only():
+    asked = wiring.build("amqp://guest:guest@127.0.0.1:1/%2F?heartbeat=40").parameters
+    assert (asked.blocked_connection_timeout, asked.stack_timeout, asked.virtual_host) == (2, 3, "/")
+    assert asked.heartbeat == 40, "what the address says holds"
 
 
 def test_a_rabbitmq_that_is_away_is_told_of_by_who_asked_it_and_not_by_its_library(caplog):
