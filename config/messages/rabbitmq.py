@@ -12,6 +12,7 @@ from dramatiq.brokers import rabbitmq as library
 from dramatiq.common import dq_name, xq_name
 from dramatiq.errors import BrokerConnectionError
 from dramatiq.middleware import Middleware
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError
 
 from config.messages.on_commit import OnCommit
@@ -30,7 +31,7 @@ PATIENCE = {"blocked_connection_timeout": 2, "heartbeat": 15, "socket_timeout": 
 
 
 class RabbitmqBroker(OnCommit, library.RabbitmqBroker):
-    refusals = (BrokerConnectionError, AMQPError)
+    refusals = (BrokerConnectionError, AMQPError, AMQPConnectorException)  # the last where it hangs
 
     def __init__(self, url: str, *, middleware: list[Middleware]) -> None:
         super().__init__(url=";".join(map(_patient, url.split(";"))), confirm_delivery=True, middleware=middleware)

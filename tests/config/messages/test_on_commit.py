@@ -208,9 +208,12 @@ def test_what_is_due_later_waits_for_its_time_though_the_broker_is_back(broker):
     assert on_commit.send_on(broker) == 0
 
 
-def test_a_broker_that_hangs_is_waited_for_by_one_and_left_alone_by_the_next():
+@pytest.mark.parametrize(
+    "url", ["redis://127.0.0.1:%d/0?socket_timeout=0.1", "amqp://a:b@127.0.0.1:%d/?stack_timeout=0.1"]
+)
+def test_a_broker_that_hangs_is_waited_for_by_one_and_left_alone_by_the_next(url):
     with socket.create_server(("127.0.0.1", 0)) as hanging:
-        broker = wiring.build(f"redis://127.0.0.1:{hanging.getsockname()[1]}/0?socket_timeout=0.1")
+        broker = wiring.build(url % hanging.getsockname()[1])
         note = numbered(broker)
         note.send(1)
         hanging.accept()[0].close()
