@@ -123,11 +123,10 @@ def _gold_accuracy(record: Record, rule: Rule) -> float | None:
         return None
     rows = _judgments(record.project, record.worker_id).filter(is_gold=True)
     rows = rows.exclude(task__gold__use__in=[Gold.Use.PRACTICE, Gold.Use.CHECK]).filter(created_at__gt=record.since)
-    last = [Said(*row) for row in rows.values_list(*Said._fields)[: rule.window]]
+    last = list(rows.values_list(*Said._fields, "task__gold__answers")[: rule.window])
     if len(last) < rule.window:
         return None
-    known = dict(Gold.objects.filter(task_id__in=[row.task_id for row in last]).values_list("task_id", "answers"))
-    right = [_is_right(record.project, row, known[row.task_id]) for row in last if row.task_id in known]
+    right = [_is_right(record.project, Said(*said), known) for *said, known in last if known is not None]
     return sum(right) / len(right) if right else None
 
 

@@ -86,15 +86,18 @@ coalesce((SELECT m.weight FROM labeling_membership m WHERE m.project_id = {proje
     WHERE s.worker_id = {worker} AND s.question_id = ANY({questions}))"""
 
 
-# Of an assignment a with its task t and project p, beside OF_PROJECT.
+# Of an assignment a with its task t, gold g and project p, beside OF_PROJECT. Where all is known of gold, reading what
+# very many have said of it would only take time.
 OF_PROJECT = (
     "CROSS JOIN LATERAL (SELECT ARRAY(SELECT id FROM labeling_question WHERE project_id = p.id) AS questions) q"
 )
 SEEN = f"""t.xmin::text, t.judgment_count, t.wanted, t.asked_for, t.state, t.retired_because,
-{_of_worker("a.worker_id", "p.id", "q.questions")}, (
+{_of_worker("a.worker_id", "p.id", "q.questions")},
+CASE WHEN NOT t.is_gold OR EXISTS (
+    SELECT FROM labeling_question w WHERE w.project_id = p.id AND NOT g.answers ? w.key) THEN (
     SELECT json_agg(json_build_array(h.worker_id, h.answers, h.survey_version,
                                      {_of_worker("h.worker_id", "p.id", "q.questions")}) ORDER BY h.id)
-    FROM labeling_judgment h WHERE h.task_id = t.id AND h.withdrawn_at IS NULL)"""
+    FROM labeling_judgment h WHERE h.task_id = t.id AND h.withdrawn_at IS NULL) END"""
 
 _HEARD = f"""
 SELECT h.task_id, h.worker_id, h.answers, h.survey_version, {_of_worker("h.worker_id")}
@@ -109,6 +112,7 @@ _SAID = """
 person AS (
     UPDATE labeling_membership m SET judgment_count = m.judgment_count + 1,
         seconds = m.seconds + coalesce(%(seconds)s::float8, 0), earned = m.earned + %(price)s,
+        gold_seen = m.gold_seen + %(measured)s, gold_right = m.gold_right + %(right)s,
         streak_days = CASE WHEN m.last_day >= %(today)s::date THEN m.streak_days  -- later: a person who went west
                            WHEN m.last_day = %(today)s::date - 1 THEN m.streak_days + 1 ELSE 1 END,
         last_day = greatest(m.last_day, %(today)s::date)
@@ -140,7 +144,7 @@ SELECT said.id, counted.id, counted.judgment_count, counted.wanted, counted.aske
        {_of_worker("h.worker_id")}
 FROM said, counted, done, held, LATERAL (
     SELECT j.id, j.worker_id, j.answers, j.survey_version FROM labeling_judgment j
-    WHERE j.task_id = counted.id AND j.withdrawn_at IS NULL
+    WHERE j.task_id = counted.id AND j.withdrawn_at IS NULL AND %(hears)s
     UNION ALL SELECT said.id, done.worker_id, %(answers)s::jsonb, %(version)s::int  -- itself unseen
 ) h ORDER BY h.id"""
 
@@ -155,6 +159,7 @@ written AS (
     ON CONFLICT (task_id, question_id) DO UPDATE SET answer = excluded.answer, confidence = excluded.confidence,
         posterior = excluded.posterior, method = excluded.method, judgment_count = excluded.judgment_count,
         is_final = labeling_consensus.is_final OR excluded.is_final, updated_at = excluded.updated_at
+    {where}
     RETURNING task_id
 )"""
 _OTHERS = """
@@ -164,7 +169,7 @@ others AS (  -- rows of questions that the task is not asked any more; a row can
 )"""
 _IS_SPENT = "budget IS NOT NULL AND spent + price_per_judgment > budget"
 _SETTLE = f"""
-WITH {_WRITTEN.format(only="")},
+WITH {_WRITTEN.format(only="", where="")},
 closed AS (
     UPDATE labeling_task SET state = 'retired', retired_because = %(because)s, retired_at = %(now)s, open_slots = 0
     WHERE id = %(task)s AND state = 'open' AND %(because)s::text <> '' RETURNING id
@@ -193,7 +198,7 @@ counted AS (
     FROM done WHERE t.id = done.task_id RETURNING t.id, t.is_gold
 ),
 {_SAID},
-{_WRITTEN.format(only="done CROSS JOIN")},
+{_WRITTEN.format(only="done CROSS JOIN", where="WHERE labeling_consensus.decided_by_id IS NULL")},
 closed AS (SELECT id FROM counted WHERE %(closes)s),
 {_OTHERS},
 project AS (
@@ -221,12 +226,14 @@ def record(
     price: Decimal,
     language: str = "",
     questions: Sequence[int] = (),
+    right: bool | None = None,
+    hears: bool = True,
     source: str = "worker",
 ) -> Recorded | None:
     """Turn a live lease into a judgment, or None when the lease is not live any more.
 
     ``language`` is the one that its questions were shown in; ``questions`` are those whose skills are told with what
-    was heard.
+    was heard: itself alone where it ``hears`` no others. ``right`` says how an answer went that measures its worker.
     """
     values = {
         "assignment": assignment_id,
@@ -239,14 +246,15 @@ def record(
         "today": days.today(),
         "questions": list(questions),
         "source": source,
+        "hears": hears,
+        **_measure(right),
     }
     rows = fetch(_RECORD, values)
     if not rows:
         return None
-    recorded = Recorded(*rows[0][:8])
+    recorded, is_as_seen = Recorded(*rows[0][:8]), rows[0][8]
     # The statement sees what was there when it began. An answer that it then waited for is missing, and one that was
     # taken back meanwhile is not; a number of them would not tell, but whoever did either wrote the task.
-    is_as_seen = rows[0][8]
     return recorded._replace(heard=[Heard(*row[9:]) for row in rows]) if is_as_seen else recorded
 
 
@@ -261,6 +269,7 @@ def record_as_seen(
     price: Decimal,
     rows: Sequence[Mapping[str, Any]],
     because: str,
+    right: bool | None = None,
 ) -> tuple[Recorded, bool] | None:
     """``record`` and ``settle`` in one, for a project in which nothing else follows an answer.
 
@@ -269,8 +278,7 @@ def record_as_seen(
         project: Its project.
         seen: Its task at the first look.
         task: ``seen.with_answer``; the last that it heard is the answer to store.
-        seconds: As for ``record``.
-        language: As for ``record``.
+        seconds, language, right: As for ``record``.
         price: Of this judgment.
         rows: The consensus that this answer makes, as for ``settle``.
         because: Why the task retires now; empty where it stays open, or was retired already.
@@ -299,6 +307,7 @@ def record_as_seen(
         "because": str(because),
         "closes": bool(because),
         "final": task.state != Task.State.OPEN or bool(because),
+        **_measure(right),
     }
     found = fetch(_RECORD_AS_SEEN, values)
     if not found:
@@ -318,9 +327,8 @@ def heard(*, task_ids: Sequence[int], project_id: int, questions: Sequence[int])
 def settle(
     *, task: Recorded, project: Project, rows: Iterable[Mapping[str, Any]], because: str, price: Decimal | None
 ) -> bool:
-    """Write a task's consensus, retire the task when there is a reason, and count a judgment of this price.
+    """Write a task's consensus, retire the task when there is a reason, and count a judgment of this price, if any.
 
-    A price of None counts nothing.
     ``rows`` have ``question``, ``answer``, ``confidence``, ``posterior`` and ``judgments``. A row that is final stays
     so. Returns whether the project was counted and the next judgment would not fit into its budget.
     """
@@ -377,14 +385,8 @@ def count_workers(*, project_id: int, seconds: Mapping[int, Sequence[float]]) ->
     fetch(_COUNT_WORKERS, values)
 
 
-_MARK = """
-UPDATE labeling_membership SET gold_seen = gold_seen + %(seen)s, gold_right = gold_right + %(right)s
-WHERE project_id = %(project)s AND user_id = %(worker)s RETURNING id"""
-
-
-def mark_gold(*, project_id: int, worker_id: int, seen: int, right: int) -> None:
-    """Write down how an answer to a known task went."""
-    fetch(_MARK, {"project": project_id, "worker": worker_id, "seen": seen, "right": right})
+def _measure(right: bool | None) -> dict[str, int]:
+    return {"measured": int(right is not None), "right": int(right is True)}
 
 
 def usable_seconds(value: Any) -> float | None:

@@ -124,21 +124,27 @@ def _price(lease: Leased) -> Decimal:
 def _record_as_seen(
     lease: Leased, answers: dict[str, Any], seconds: float | None, price: Decimal, language: str
 ) -> Recorded | None:
-    """The judgment and its consensus in one statement; None where more follows, or the task was written meanwhile."""
+    """The judgment and its consensus in one statement; None where more follows, or the task was written meanwhile.
+
+    Hidden gold, too: were it slower, a stopwatch would tell it.
+    """
     project, seen = lease.project, lease.seen
-    if lease.state != State.LEASED or lease.is_gold or not _ends_here(project):
+    if lease.state != State.LEASED or not _ends_here(project):
+        return None
+    if lease.is_gold and lease.use != Gold.Use.HIDDEN:
         return None
     if seen.retired_because == Task.Because.PERSON:  # whose answer may stand
         return None
     task = seen.with_answer(
         task_id=lease.task_id, worker_id=lease.worker_id, answers=answers, version=lease.survey_version
     )
-    rows, decision, _void = weigh(project=project, stage=lease.stage, task=task)
+    # What a person decided of gold is kept by the statement.
+    rows, decision, _void = weigh(project=project, stage=lease.stage, task=task, kept=lease.known or ())
     if decision.action == "more":
         return None
     done = statements.record_as_seen(
         assignment_id=lease.id, project=project, seen=seen, task=task, seconds=seconds, language=language,
-        price=price, rows=rows, because=decision.because,
+        price=price, rows=rows, because=decision.because, right=_is_right(lease, answers),
     )  # fmt: skip
     if done is None:
         return None
@@ -174,15 +180,31 @@ def _record(
             language=language,
             price=price,
             questions=[question.id for question in survey.current(project).at(lease.stage)],
+            right=_is_right(lease, answers),
+            hears=not _is_known(lease),
         )
         if recorded is not None:
-            _follow(lease, answers, recorded, price)
+            _follow(lease, recorded, price)
     return recorded
 
 
 def _ends_here(project: Project) -> bool:
     """Whether nothing follows an answer to an ordinary task but its consensus."""
     return not (project.rule_count or project.webhook_count or project.workflow != Project.Workflow.LABEL)
+
+
+def _is_known(lease: Leased) -> bool:
+    """Whether it is gold of which every answer is known, so that none moves its labels."""
+    asked = survey.current(lease.project).at(lease.stage)
+    return lease.known is not None and all(question.key in lease.known for question in asked)
+
+
+def _is_right(lease: Leased, answers: dict[str, Any]) -> bool | None:
+    """How an answer to gold went; None where it measures nobody."""
+    if lease.known is None or lease.use not in marking.MEASURING:
+        return None
+    known = survey.answerable(lease.project.pk, lease.survey_version, lease.known)
+    return rightness.is_right(answers, known) if known else None
 
 
 def _lost() -> CrowdtuneError:
@@ -208,19 +230,20 @@ def _repeated(lease: Leased, answers: Any) -> Judgment:
     return stored
 
 
-def _follow(lease: Leased, answers: dict[str, Any], recorded: Recorded, price: Decimal) -> None:
-    """What an answer causes, in its transaction: consensus or gold score, rules, workflow, counters."""
+def _follow(lease: Leased, recorded: Recorded, price: Decimal) -> None:
+    """What an answer causes, in its transaction: consensus, phase, rules, workflow, counters."""
     project, worker_id = lease.project, lease.worker_id
     # The row of the project, which all wait for, is written with the consensus only where nothing follows it.
     ends_here = _ends_here(project)
-    if lease.known is not None:
-        known = survey.answerable(project.pk, lease.survey_version, lease.known)
-        if known and lease.use in marking.MEASURING:
-            right = rightness.is_right(answers, known)
-            statements.mark_gold(project_id=project.pk, worker_id=worker_id, seen=1, right=int(right))
-        if lease.use in phases.BEFORE_WORK:
-            phases.advance_phase(project=project, worker_id=worker_id)
-    is_spent = update_answered(project=project, stage=lease.stage, task=recorded, price=price if ends_here else None)
+    if lease.use in phases.BEFORE_WORK:
+        phases.advance_phase(project=project, worker_id=worker_id)
+    is_spent = update_answered(
+        project=project,
+        stage=lease.stage,
+        task=recorded,
+        price=price if ends_here else None,
+        kept=lease.known if _is_known(lease) else None,
+    )
     if lease.known is None and project.in_stages:
         workflow.advance(task_id=lease.task_id)
     rules.apply(project=project, worker_id=worker_id, task_id=lease.task_id)

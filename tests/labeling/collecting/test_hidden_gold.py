@@ -11,10 +11,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from labeling import services
 from labeling.collecting import box_golds
-from labeling.models import Project, Task
+from labeling.models import Membership, Project, Task
 from tests.labeling.conftest import client, person
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +56,10 @@ def test_a_claim_of_gold_has_the_form_of_any_other(hiding: Project) -> None:
 def statements() -> Counter[str]:
     """How often this connection has run each statement of a claim."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT statement, generic_plans + custom_plans FROM pg_prepared_statements")
+        # One that was given values of other types, as an empty list, is prepared once more.
+        cursor.execute(
+            "SELECT statement, sum(generic_plans + custom_plans)::int FROM pg_prepared_statements GROUP BY statement"
+        )
         return Counter(dict(cursor.fetchall()))
 
 
@@ -75,6 +79,31 @@ def test_a_claim_of_gold_asks_the_database_as_much_as_any_other(make_project: Ca
         assert [("synchronous_commit" in statement) for statement in written] == [True]  # none waits for the disk
         services.skip_assignment(assignment_id=lease.id, worker=member.user)
     assert asked[True] | asked[False] == {2}
+
+
+@pytest.mark.parametrize("rules", [False, True])
+def test_an_answer_to_gold_asks_the_database_as_much_as_any_other(
+    make_project: Callable[..., Project], rules: bool
+) -> None:
+    project = make_project(images=8, gold_rate=1.0, access="open", judgments_min=2, judgments_max=2)
+    for task in Task.objects.order_by("pk")[:4]:
+        services.set_gold(task=task, answers="cat", user=project.owner)
+    if rules:
+        rule = {"measure": "gold_accuracy", "window": 2, "threshold": 0.1, "action": "warn"}
+        services.add_rule(project=project, user=project.owner, **rule)
+    project.refresh_from_db()
+    asked: dict[bool, set[int]] = {True: set(), False: set()}
+    member = services.ensure_member(project=project, user=person("wanda"))
+    for number in range(8):
+        lease = services.claim_leases(project=project, member=member)[0]
+        before = statements()
+        with CaptureQueriesContext(connection) as queries:
+            services.submit_judgment(assignment_id=lease.id, worker=member.user, answers={"category": "cat"})
+        if number:  # the first one reads what is kept after it
+            ran = (statements() - before).total() + len(queries)
+            asked[Task.objects.get(pk=lease.task_id).is_gold].add(ran)
+    assert asked[True] == asked[False] == {10 if rules else 2}
+    assert Membership.objects.filter(pk=member.pk, gold_seen=4, gold_right=4).exists()
 
 
 def test_what_is_loaded_ahead_names_gold_as_often_as_any_other(make_project: Callable[..., Project]) -> None:
