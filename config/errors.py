@@ -20,7 +20,7 @@ from rest_framework.response import Response
 
 from config.middleware.request_log import request_id
 from config.processes.patience import Crowded
-from labeling.errors import CrowdtuneError
+from labeling.errors import CrowdtuneError, refusal
 from labeling.models import Project
 from labeling.resilience import outages
 
@@ -66,6 +66,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if response is None:
         return None
     response.data = _translate(_plainly(error, context), response)
+    for name, value in getattr(error, "headers", {}).items():
+        response[name] = value
     return response
 
 
@@ -90,7 +92,7 @@ def _plainly(error: Exception, context: dict[str, Any]) -> Exception:
 
 
 def shape(code: str, message: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message, "fields": fields or {}}}
+    return refusal(code, message, fields or {})
 
 
 def _translate(error: Exception, response: Response) -> dict[str, Any]:

@@ -7,9 +7,12 @@ JobLost
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from typing import Any
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # on a disk, or in one's share of it
+
+LONGEST = 2000  # characters of a sentence that refuses
 
 
 class CrowdtuneError(Exception):
@@ -31,13 +34,25 @@ class CrowdtuneError(Exception):
 
     def as_json(self) -> dict[str, Any]:
         """The body of the answer that refuses."""
-        return {"error": {"code": self.code, "message": self.message, "fields": self.fields}}
+        return refusal(self.code, self.message, self.fields)
 
 
 class JobLost(Exception):
     """The job was cancelled, another process has taken it over, or the platform stops and it begins anew when that is
     back: stop without writing anything more.
     """
+
+
+def refusal(code: str, message: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The contract's body of one; what came stands in it, and may be a hundred thousand letters."""
+    told = {brief(str(name)): [brief(str(one)) for one in why] if isinstance(why, list) else why
+            for name, why in fields.items()}  # fmt: skip
+    return {"error": {"code": code, "message": brief(message), "fields": told}}
+
+
+def brief(text: str) -> str:
+    """The text without its middle, where it is long: how it ends says what was expected."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
 
 
 def _listed(problem: Any, message: str) -> Any:

@@ -42,6 +42,8 @@ RAISED: dict[str, Exception] = {
     "away": OperationalError("connection refused"),
     "gone": DatabaseError("Save with update_fields did not affect any rows."),
     "invalid": ValidationError({"name": ["This field is required."]}),
+    "long": CrowdtuneError("bad_answer", f"{'é' * 100_000} is no cat.", fields={"x" * 50_000: []}),
+    "long-field": ValidationError({"kind": [f"{'é' * 100_000} is no cat."]}),
 }
 
 
@@ -122,6 +124,16 @@ def test_a_refusal_of_a_room_keeps_its_words_and_fields(client):
         "message": "Expected 8 labels, got 3: label 5 more.",
         "fields": {"labels": 3},
     }
+
+
+@pytest.mark.parametrize("name", ["long", "long-field"])
+def test_a_refusal_does_not_say_all_of_what_came_again(client, name):
+    answer = client.get(f"/api/v1/raise/{name}")
+    assert len(answer.content) < 12_000
+    error = answer.json()["error"]
+    for told in (error["message"], *next(iter(error["fields"].values()))):
+        assert told.endswith("é is no cat.")
+        assert " … " in told
 
 
 def test_an_invalid_body_says_which_field_in_one_sentence(client):
