@@ -124,12 +124,11 @@ class ModelView(V2View):
         project = predictable(request, slug)
         ref = _version(project.pk, version)
         numbers = [ref.number] if version else version_numbers(project.pk)
-        engine = runtime.engine()
         return Response(
             {
                 "name": project.slug,
                 "versions": [str(number) for number in numbers],
-                "platform": engine.trunk_of(engine.classifier(ref)).platform,
+                "platform": runtime.platform(ref),
                 # Clients send all inputs that stand here, and one is taken: what else it may be is told beside it.
                 "inputs": [{"name": "images", "datatype": "BYTES", "shape": [-1]}],
                 "outputs": [

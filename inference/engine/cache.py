@@ -48,6 +48,11 @@ class Cache:
                 future = self._loading[key] = Future()
         return self._load(key, load, future) if mine else future.result()
 
+    def peek(self, key: Hashable) -> Any:
+        """The value where it is in memory, else None; it does not become newer by this."""
+        entry = self._entries.get(key)
+        return entry and entry.value
+
     def _load(self, key: Hashable, load: Callable[[], tuple[Any, int]], future: Future[Any]) -> Any:
         try:
             value, size = load()

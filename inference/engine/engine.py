@@ -96,6 +96,7 @@ class Engine:
 
     def trunk(self, name: str, precision: str = "f32") -> Embedder:
         """The shared trunk, loaded when it is not in memory."""
+        folder, key = self._place(name, precision)
 
         def load() -> tuple[Any, int]:
             told = _(
@@ -105,9 +106,17 @@ class Engine:
             metrics.LOADED.labels(opened.platform).inc()
             return opened, size
 
-        folder = self.data_dir / "trunks" / name
-        key = ("trunk", name, precision, self._is_portable(folder))
         return self.cache.get(key, load)
+
+    def _place(self, name: str, precision: str) -> tuple[Path, Hashable]:
+        """The trunk's folder, and its key in the cache."""
+        folder = self.data_dir / "trunks" / name
+        return folder, ("trunk", name, precision, self._is_portable(folder))
+
+    def platform_of(self, trunk: str) -> str | None:
+        """What computes the trunk where it is in memory; nothing is loaded to tell it."""
+        loaded = (self.cache.peek(self._place(trunk, precision)[1]) for precision in ("f32", "bf16"))
+        return next((one.platform for one in loaded if one is not None), None)
 
     def _opened(self, key: Hashable, open_: Callable[[Path], Any], folder: Path, told: str) -> tuple[Any, int]:
         """What lies in the folder. Which file of which disk is at fault goes to the log, ``told`` to whoever asked.

@@ -13,6 +13,7 @@ from django.conf import settings
 from inference.engine.admission import Admission
 from inference.engine.batching import Batched
 from inference.engine.engine import Engine
+from inference.engine.routing import VersionRef
 from labeling.errors import CrowdtuneError
 from labeling.resilience.turns import cores
 from training.features import embedding
@@ -21,6 +22,7 @@ from training.learning.feature_store import FeatureStore
 from training.learning.networks import litert
 from training.learning.networks.trunk import Trunk
 from training.learning.precision import has_bf16
+from training.models import ModelVersion
 
 logger = logging.getLogger(__name__)
 GPU_BATCH = 32
@@ -76,6 +78,16 @@ def _on_litert(folder: Path, open_: Callable[[], Opened]) -> Opened | None:
 def is_portable(folder: Path) -> bool:
     """Whether what lies in the folder, a trunk or a fine-tuned version, is opened on LiteRT."""
     return _litert_is_asked() and litert.is_there(folder)
+
+
+def platform(version: VersionRef) -> str:
+    """What computes the version's network, or would if somebody asked: nothing is loaded to tell it."""
+    trunk = ModelVersion.objects.filter(pk=version.id).values_list("manifest__trunk_key", flat=True).first() or ""
+    if found := engine().platform_of(trunk):
+        return found
+    if settings.INFERENCE_DEVICE == "gpu":
+        return "keras"
+    return "litert" if is_portable(engine().data_dir / "trunks" / trunk) else "openvino"
 
 
 def _litert_is_asked() -> bool:

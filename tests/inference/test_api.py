@@ -394,3 +394,12 @@ def test_a_protocol_question_that_a_browser_sends_as_a_form_is_checked_and_read_
     assert browser.post("/v2/models/colours/infer", **ask).status_code == 403
     token = {"X-CSRFToken": browser.cookies["csrftoken"].value}
     assert browser.post("/v2/models/colours/infer", **ask, headers=token).status_code == 200
+
+
+def test_a_model_is_told_of_without_loading_its_network(api, champion) -> None:
+    cache = runtime.engine().cache
+    assert api.get("/v2/models/colours").json()["platform"] == "openvino"
+    assert len(cache) == 0
+    assert api.get("/v2/models/colours/ready").json()["ready"] is True
+    assert len(cache) == 2, "the network and the version's head"
+    assert api.get("/v2/models/colours/versions/1").json()["platform"] == "openvino"

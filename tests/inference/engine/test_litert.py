@@ -65,6 +65,7 @@ def test_openvino_answers_until_the_file_is_there_and_litert_the_same_from_then_
     assert caplog.text.count("a worker has yet to write the file") == 1
     shutil.copytree(small_portable_folder / "litert", trunk / "litert")
     before = REGISTRY.get_sample_value(*LOADED) or 0
+    assert api.get("/v2/models/colours").json()["platform"] == "litert", "before it is loaded"
     platform, then = answered(api)
     assert (platform, REGISTRY.get_sample_value(*LOADED)) == ("litert", before + 1)
     assert [key for key, _value in then] == [key for key, _value in first]
