@@ -145,6 +145,9 @@ came and what to do (in the language of `Accept-Language`). After 429, 502, 503 
 the seconds of `Retry-After` are over; an answer of a worker that comes twice is kept once. `X-Request-ID`, yours or
 ours, is in every answer and in the log.
 
+**Limits.** Answers to a key with limits tell in `RateLimit` how many images are left (`r`) of this minute or
+day and in how many seconds it ends (`t`), in `RateLimit-Policy` how many there are (`q`).
+
 **Codes**, also of each of the `errors` of a job:
 """
 _PROJECT = {

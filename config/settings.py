@@ -33,6 +33,8 @@ CORS_ALLOW_HEADERS = (
 CORS_EXPOSE_HEADERS = (
     "inference-header-content-length",
     "location",
+    "ratelimit",
+    "ratelimit-policy",
     "retry-after",
     "x-category",
     "x-model-version",

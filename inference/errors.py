@@ -11,6 +11,8 @@ rest_framework.exceptions.APIException
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import APIException
 
@@ -58,6 +60,8 @@ class QuotaSpent(APIException):
     status_code = 429
     default_code = "quota_spent"
 
-    def __init__(self, detail: str, wait: float) -> None:
+    def __init__(self, detail: str, wait: float, headers: Mapping[str, str]) -> None:
+        """``wait`` in seconds; ``headers`` tell what is left, as in answers."""
         super().__init__(detail)
         self.wait = wait
+        self.headers = headers

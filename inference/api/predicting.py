@@ -27,6 +27,7 @@ from inference.serializers import (
     PredictJsonSerializer,
     answer_json,
 )
+from labeling.accounts import permissions
 from labeling.api.base import project_of
 from labeling.api.parsers import JSONParser, MultiPartParser
 from labeling.errors import CrowdtuneError
@@ -64,7 +65,8 @@ class PredictView(APIView):
         project = predictable(request, slug)
         given = read_inputs(request, project)
         answer = services.predict(project=project, inputs=given, sticky=request.headers.get("X-Sticky-Key", ""))
-        return Response(answer_json(answer, given.top_k), headers={"X-Model-Version": str(answer.version.number)})
+        headers = {"X-Model-Version": str(answer.version.number), **given.limits}
+        return Response(answer_json(answer, given.top_k), headers=headers)
 
 
 class ExplainView(APIView):
@@ -81,12 +83,15 @@ class ExplainView(APIView):
     )
     def post(self, request: Request, slug: str) -> HttpResponse:
         project = predictable(request, slug)
-        picture = cast("bytes | Image", read_inputs(request, project, only=True).pictures[0])
+        given = read_inputs(request, project, only=True)
+        picture = cast("bytes | Image", given.pictures[0])
+        if isinstance(picture, Image):
+            permissions.require(request.user, project, "see")  # the map shows it
         png, category, version = services.explain(
             project=project, picture=picture, category=_category(request.data),
             sticky=request.headers.get("X-Sticky-Key", ""),
         )  # fmt: skip
-        headers = {"X-Model-Version": str(version.number), "X-Category": quote(category)}
+        headers = {"X-Model-Version": str(version.number), "X-Category": quote(category), **given.limits}
         return HttpResponse(png, content_type="image/png", headers=headers)
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
@@ -128,8 +133,8 @@ def read_inputs(request: Request, project: Project, *, only: bool = False) -> in
     return inputs.from_files(request.FILES.getlist("image"), data.get("top_k", top_k), spend)
 
 
-def _spend(key: Any, only: bool, images: int) -> None:
+def _spend(key: Any, only: bool, images: int) -> dict[str, str]:
     if only and images > 1:
         told = _("A heat map is of one image; got %(images)s.") % {"images": images}
         raise CrowdtuneError("too_many_images", told)
-    limits.spend(key, images)
+    return limits.spend(key, images)

@@ -80,8 +80,9 @@ class KeySerializer(serializers.Serializer):
     prefix = serializers.CharField(read_only=True)
     scopes = serializers.ListField(
         child=Choice(choices=["predict", "label", "manage"]), default=["predict"],
-        help_text="`manage` includes making keys, of every scope, and adding people: such a key can get whatever its "
-        "person may in the project, and what it made stays when it is revoked.",
+        help_text="`predict` asks the classifier, and reads of a project what it asks, but none of its images; `label` "
+        "sees these and answers. `manage` includes making keys, of every scope, and adding people: such a key can get "
+        "whatever its person may in the project, and what it made stays when it is revoked.",
     )  # fmt: skip
     per_minute = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=10**9, default=None,

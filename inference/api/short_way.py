@@ -80,7 +80,7 @@ def _predict(request: HttpRequest, grant: Grant) -> HttpResponse | None:
     given = read()
     answer = services.predict(project=grant.project, inputs=given, sticky=request.META.get("HTTP_X_STICKY_KEY", ""))
     body = json.dumps(answer_json(answer, given.top_k), ensure_ascii=False, separators=(",", ":"))
-    return _json(body, {"X-Model-Version": str(answer.version.number)})
+    return _json(body, {"X-Model-Version": str(answer.version.number), **given.limits})
 
 
 def _reader(request: HttpRequest, grant: Grant) -> Callable[[], inputs.Inputs] | None:

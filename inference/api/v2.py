@@ -182,7 +182,7 @@ def infer(
 ) -> HttpResponse:
     """One infer request of someone who may ask: the tensors of the body, answered."""
     asked = tensors.read(body, _header_length(header_length))
-    limits.spend(key, len(asked.pictures))
+    left = limits.spend(key, len(asked.pictures))
     ref = _version(project.pk, version, sticky or content_key(asked.pictures))
     size = runtime.engine().trunk_of(runtime.engine().classifier(ref)).size
     pictures = tuple(one if isinstance(one, bytes) else _square(one, size) for one in asked.pictures)
@@ -193,7 +193,7 @@ def infer(
     )  # fmt: skip
     kind = "application/json" if header is None else "application/octet-stream"
     more = {} if header is None else {HEADER: str(header)}
-    return HttpResponse(out, content_type=kind, headers={"X-Model-Version": str(ref.number), **more})
+    return HttpResponse(out, content_type=kind, headers={"X-Model-Version": str(ref.number), **more, **left})
 
 
 def _body(request: Request) -> bytes:

@@ -11,7 +11,7 @@ import binascii
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from labeling.resilience import outside
 from labeling.text.slips import slips
 from labeling.text.words import gettext as _
 
-Spend = Callable[[int], None]
+Spend = Callable[[int], Mapping[str, str]]
 MAX_IMAGES = 64
 MAX_TOP_K = 1000
 KNOWN = ("images", "image", "top_k", "category")  # of a body, whether it asks for answers or for a heat map
@@ -38,10 +38,14 @@ _DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64
 
 @dataclass(frozen=True)
 class Inputs:
-    """``pictures[i]`` is bytes, pixels uint8 ``[size, size, 3]``, or a stored Image row."""
+    """``pictures[i]`` is bytes, pixels uint8 ``[size, size, 3]``, or a stored Image row.
+
+    ``limits`` are the headers that tell what is left of the key's images.
+    """
 
     pictures: tuple[bytes | NDArray[np.uint8] | Image, ...]
     top_k: int
+    limits: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unknown(self) -> list[int]:
@@ -49,25 +53,25 @@ class Inputs:
         return [index for index, picture in enumerate(self.pictures) if not isinstance(picture, Image)]
 
 
-def _free(_images: int) -> None:
+def _free(_images: int) -> Mapping[str, str]:
     """Nobody counts."""
+    return {}
 
 
 def from_files(files: Sequence[Any], top_k: Any, spend: Spend = _free) -> Inputs:
     """Uploaded files of a multipart request, under the name ``image``."""
     _check_files([file.size or 0 for file in files])
-    return _counted(Inputs(tuple(file.read() for file in files), _top_k(top_k)), spend)
+    return _counted(tuple(file.read() for file in files), _top_k(top_k), spend)
 
 
 def from_bytes(files: Sequence[bytes], top_k: Any, spend: Spend = _free) -> Inputs:
     """The same, where the files are in memory already."""
     _check_files([len(file) for file in files])
-    return _counted(Inputs(tuple(files), _top_k(top_k)), spend)
+    return _counted(tuple(files), _top_k(top_k), spend)
 
 
-def _counted(inputs: Inputs, spend: Spend) -> Inputs:
-    spend(len(inputs.pictures))
-    return inputs
+def _counted(pictures: tuple[bytes, ...], top_k: int, spend: Spend) -> Inputs:
+    return Inputs(pictures, top_k, spend(len(pictures)))
 
 
 def from_json(project: Project, body: Any, spend: Spend = _free) -> Inputs:
@@ -91,8 +95,8 @@ def from_json(project: Project, body: Any, spend: Spend = _free) -> Inputs:
     stored = _stored(project, items)
     given = [_picture(item, index, stored) for index, item in enumerate(items)]
     top_k = _top_k(body.get("top_k"))
-    spend(len(given))
-    return Inputs(_with_fetched(given), top_k)
+    limits = spend(len(given))
+    return Inputs(_with_fetched(given), top_k, limits)
 
 
 def refuse_slips(names: Iterable[str]) -> None:

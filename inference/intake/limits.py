@@ -1,8 +1,14 @@
-"""Per-key limits: images a minute and a day, counted in one conditional UPDATE, so all processes share one count."""
+"""Per-key limits: images a minute and a day, counted in one conditional UPDATE, so all processes share one count.
+
+What is left is told by ``RateLimit`` and ``RateLimit-Policy``, in answers and in refusals.
+Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/12/
+"""
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,15 +25,18 @@ MINUTE = timedelta(minutes=1)
 _known: dict[int, tuple[float, bool]] = {}  # key id -> (until, whether it has a limit)
 
 
-def spend(key: Any, images: int) -> None:
+def spend(key: Any, images: int) -> dict[str, str]:
     """Count so many images against the key; a session (no key) and a key without limits count nothing.
+
+    Returns:
+        Headers that tell of the limits and of what is left of them; none where there are none.
 
     Raises:
         QuotaSpent: 429, it has used up its minute or its day; nothing is counted then.
         CrowdtuneError: too_many_images, one request asks about more than the key ever may in a minute or a day.
     """
     if not is_limited(key):
-        return
+        return {}
     now = datetime.now(UTC)
     minute, day = now.replace(second=0, microsecond=0), now.date()
     with connection.cursor() as cursor:
@@ -45,15 +54,36 @@ def spend(key: Any, images: int) -> None:
                    CASE WHEN minute IN (%(minute)s, %(next)s) THEN minute_used ELSE 0 END + %(n)s)
               AND (per_day IS NULL OR per_day >=
                    CASE WHEN day IN (%(day)s, %(next_day)s) THEN day_used ELSE 0 END + %(n)s)
+            RETURNING per_minute, minute_used, per_day, day_used
             """,
             {
                 "minute": minute, "next": minute + MINUTE, "day": day, "next_day": (now + MINUTE).date(), "n": images,
                 "key": key.pk,
             },
         )  # fmt: skip
-        counted = cursor.rowcount
-    if not counted:
-        _refuse(key, images, now)
+        counted = cursor.fetchone()
+    return _told(counted, now) if counted else _refuse(key, images, now)
+
+
+def _told(counted: Sequence[Any], now: datetime) -> dict[str, str]:
+    """Headers of what the row says: per_minute, minute_used, per_day, day_used."""
+    per_minute, minute_used, per_day, day_used = counted
+    windows = [
+        ("minute", per_minute, minute_used, 60, 60 - now.second),
+        ("day", per_day, day_used, 86_400, math.ceil(_until_tomorrow(now))),
+    ]
+    policies = [
+        (f'"{name}";q={most};w={window};qu="images"', f'"{name}";r={max(most - used, 0)};t={rest}')
+        for name, most, used, window, rest in windows
+        if most is not None
+    ]
+    if not policies:
+        return {}
+    return dict(zip(("RateLimit-Policy", "RateLimit"), map(", ".join, zip(*policies, strict=True)), strict=True))
+
+
+def _until_tomorrow(now: datetime) -> float:
+    return (datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC) - now).total_seconds()
 
 
 def is_limited(key: Any) -> bool:
@@ -69,22 +99,22 @@ def is_limited(key: Any) -> bool:
     return known[1]
 
 
-def _refuse(key: ApiKey, images: int, now: datetime) -> None:
+def _refuse(key: ApiKey, images: int, now: datetime) -> dict[str, str]:
     limit = KeyLimit.objects.filter(key=key).select_related("counts_at").first()
     if limit is None:
-        return  # it was lifted a moment ago
+        return {}  # it was lifted a moment ago
     limit = limit.counts_at or limit
     most = min(limit.per_minute or images, limit.per_day or images)
     if images > most:  # waiting would not help
         message = _("One request has %(images)s images, and this key may ask about %(most)s at a time; send fewer.")
         raise CrowdtuneError("too_many_images", message % {"images": images, "most": most})
-    used = limit.day_used if limit.day == now.date() else 0
-    if limit.per_day is not None and used + images > limit.per_day:
-        wait = (datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC) - now).total_seconds()
-        raise QuotaSpent(
-            _("This key may ask about %(per_day)s images a day; they are used up.") % {"per_day": limit.per_day}, wait
-        )
+    today = limit.day_used if limit.day == now.date() else 0
+    this_minute = limit.minute_used if limit.minute == now.replace(second=0, microsecond=0) else 0
+    headers = _told((limit.per_minute, this_minute, limit.per_day, today), now)
+    if limit.per_day is not None and today + images > limit.per_day:
+        told = _("This key may ask about %(per_day)s images a day; they are used up.") % {"per_day": limit.per_day}
+        raise QuotaSpent(told, _until_tomorrow(now), headers)
     message = _("This key may ask about %(per_minute)s images a minute; wait for the next minute.") % {
         "per_minute": limit.per_minute
     }
-    raise QuotaSpent(message, 60 - now.second)
+    raise QuotaSpent(message, 60 - now.second, headers)

@@ -10,7 +10,7 @@ from rest_framework.exceptions import NotFound, PermissionDenied
 from labeling.models import Job, Membership, Project, Role
 from labeling.text.words import gettext as _
 
-Right = Literal["manage", "review", "label", "predict", "view"]
+Right = Literal["manage", "review", "label", "predict", "see", "view"]
 
 # The least role that has each right, by rank; the owner has all of them. Who only labels may not ask the classifier: it
 # would do their work. A project that shows suggestions measures how they are followed.
@@ -21,12 +21,21 @@ NEEDS: dict[str, Role] = {
     "review": Role.REVIEWER,
     "predict": Role.REVIEWER,
     "label": Role.WORKER,
+    "see": Role.WORKER,
     "view": Role.WORKER,
 }
 # What anyone signed in may do in an open project.
-OPEN_RIGHTS = {"label", "view"}
-# The scope that a key needs for a right; every key may view.
-SCOPE_OF = {"manage": "manage", "review": "manage", "label": "label", "predict": "predict"}
+OPEN_RIGHTS = {"label", "see", "view"}
+# The scopes of which a key needs one for a right; the first is what a refusal names. Every key may view what is asked
+# and of which categories. The images it may see only if it labels or manages: a key that predicts lies in programs and
+# pages of others.
+SCOPES_OF: dict[str, tuple[str, ...]] = {
+    "manage": ("manage",),
+    "review": ("manage",),
+    "label": ("label",),
+    "predict": ("predict",),
+    "see": ("label", "manage"),
+}
 
 
 def key_opens(user: Any, project: Project) -> bool:
@@ -35,16 +44,26 @@ def key_opens(user: Any, project: Project) -> bool:
     return key is None or key.project_id is None or key.project_id == project.pk
 
 
-def key_has(user: Any, scope: str | None) -> bool:
+def key_has(user: Any, scope: str) -> bool:
     """Whether the key that the request came with (if any) has the scope."""
     key = getattr(user, "api_key", None)
-    return key is None or scope is None or scope in key.scopes
+    return key is None or scope in key.scopes
+
+
+def key_allows(user: Any, right: Right) -> bool:
+    """Whether the key that the request came with (if any) has a scope for the right."""
+    key = getattr(user, "api_key", None)
+    return key is None or _has_scope(key, right)
+
+
+def _has_scope(key: Any, right: Right) -> bool:
+    needed = SCOPES_OF.get(right)
+    return needed is None or any(scope in key.scopes for scope in needed)
 
 
 def key_fits(key: Any, project: Project, right: Right) -> bool:
     """Whether this key may be used for the right in the project."""
-    scope = SCOPE_OF.get(right)
-    return (key.project_id is None or key.project_id == project.pk) and (scope is None or scope in key.scopes)
+    return (key.project_id is None or key.project_id == project.pk) and _has_scope(key, right)
 
 
 def reaches(role: str, right: Right) -> bool:
@@ -69,7 +88,7 @@ def outranks(one: Any, other: Any, project: Project) -> bool:
 
 def may(user: Any, project: Project, right: Right) -> bool:
     role = role_of(user, project)
-    if not key_opens(user, project) or not key_has(user, SCOPE_OF.get(right)):
+    if not key_opens(user, project) or not key_allows(user, right):
         return False
     if role is None:
         return right in OPEN_RIGHTS and project.access == Project.Access.OPEN and user.is_authenticated
@@ -97,9 +116,9 @@ def require(user: Any, project: Project, right: Right) -> None:
             _("This needs the role %(needed)s in the project; yours is %(role)s.")
             % {"needed": NEEDS[right].label, "role": Role(role).label}
         )
-    if not key_has(user, SCOPE_OF.get(right)):
+    if not key_allows(user, right):
         raise PermissionDenied(
-            _("This key does not have the scope %(scope)s; make one that has.") % {"scope": repr(SCOPE_OF[right])}
+            _("This key does not have the scope %(scope)s; make one that has.") % {"scope": repr(SCOPES_OF[right][0])}
         )
 
 

@@ -99,7 +99,7 @@ class UrlsSerializer(serializers.Serializer):
 class ImageListView(ProjectView):
     """The project's images; send more."""
 
-    rights = {"GET": "view", "POST": "manage"}
+    rights = {"GET": "see", "POST": "manage"}
     parser_classes = [MultiPartParser, FormParser, JSONParser]
 
     def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
@@ -110,8 +110,8 @@ class ImageListView(ProjectView):
     @extend_schema(
         operation_id="list_images",
         tags=["images"],
-        description="The project's images. To ask by `state` or `is_gold` needs the right to review; without it "
-        "`metadata`, which may tell what is asked, is empty.",
+        description="The project's images; not for keys that only predict. To ask by `state` or `is_gold` needs the "
+        "right to review; without it `metadata`, which may tell what is asked, is empty.",
         **listing(ImageSerializer, ImageFilter),
     )
     def get(self, request: Request, slug: str) -> Response:
@@ -197,7 +197,7 @@ def _gold(value: Any) -> Any:
 class ImageDetailView(ProjectView):
     """One image."""
 
-    rights = {"GET": "view", "DELETE": "manage"}
+    rights = {"GET": "see", "DELETE": "manage"}
 
     @extend_schema(operation_id="read_image", tags=["images"], responses=ImageSerializer)
     def get(self, request: Request, slug: str, image_id: int) -> Response:

@@ -95,7 +95,11 @@ class Translations(serializers.JSONField):
 
 
 LONGEST_NAME = 100  # of an unknown key that is told of
-_UNTOLD = "null for people who only label: answers to hidden gold change neither number, which would betray them."
+_UNSPENT = "null for keys that only predict."
+_UNTOLD = (
+    "null for keys that only predict and for people who only label: answers to hidden gold change neither number, "
+    "which would betray them."
+)
 
 
 class ProjectSerializer(serializers.ModelSerializer):
@@ -130,6 +134,7 @@ class ProjectSerializer(serializers.ModelSerializer):
     )
     task_count = serializers.IntegerField(read_only=True, allow_null=True, help_text=_UNTOLD)
     retired_count = serializers.IntegerField(read_only=True, allow_null=True, help_text=_UNTOLD)
+    spent: Any = serializers.DecimalField(14, 4, read_only=True, allow_null=True, help_text=_UNSPENT)
     role = serializers.SerializerMethodField()
     url = serializers.SerializerMethodField()
 
@@ -161,6 +166,8 @@ class ProjectSerializer(serializers.ModelSerializer):
         data = super().to_representation(instance)
         if data["role"] is None or not permissions.reaches(data["role"], "review"):
             data.update(task_count=None, retired_count=None)
+        if not permissions.key_allows(self.context["request"].user, "see"):  # it may lie in a page that all can read
+            data.update(task_count=None, retired_count=None, budget=None, spent=None)
         data.update(survey_document(instance, whole=self.parent is None))
         data["judgments_per_task"] = {"min": instance.judgments_min, "max": instance.judgments_max}
         for extension in self.context.get("extensions", ()):

@@ -69,6 +69,15 @@ def test_a_heat_map_of_json_and_of_a_stored_image_is_that_of_the_upload(
         assert (gone.status_code, gone.json()["error"]["code"]) == (404, "missing_file")
 
 
+def test_no_map_of_a_stored_image_is_drawn_for_a_key_that_may_not_see_it(client_of, owner, champion, project) -> None:
+    given = {"image": {"id": store(project, picture(1)).pk}}
+    codes = {scopes: client_of(owner, scopes=scopes).post(EXPLAIN, given, format="json").status_code
+             for scopes in (("predict",), ("predict", "label"), ("predict", "manage"))}  # fmt: skip
+    assert list(codes.values()) == [403, 200, 200]
+    own = client_of(owner, scopes=("predict",)).post(EXPLAIN, {"image": data_url(picture(1))}, format="json")
+    assert own.status_code == 200
+
+
 @pytest.mark.parametrize("accepted", ["image/png", "image/*", "application/json", "text/html"])
 def test_a_heat_map_is_given_and_refused_whatever_the_caller_accepts(api, champion, accepted: str) -> None:
     headers = {"Accept": accepted}

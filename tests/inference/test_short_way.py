@@ -227,9 +227,10 @@ def test_a_limited_key_is_counted_on_the_short_way(open_way, noon) -> None:
     key = ApiKey.objects.get()
     limit_key(key=key, per_minute=None, per_day=1)
     limits._known.clear()
-    assert post_files(open_way, picture(1)).status_code == 200
+    answered = post_files(open_way, picture(1))
+    assert (answered.status_code, answered["RateLimit"]) == (200, '"day";r=0;t=43180')
     refused = post_files(open_way, picture(1))
-    assert refused.status_code == 429
+    assert (refused.status_code, refused["RateLimit"]) == (429, '"day";r=0;t=43180')
     assert refused.json()["error"]["code"] == "quota_spent"
     assert int(refused["Retry-After"]) > 0
 

@@ -106,6 +106,12 @@ def test_a_key_with_a_limit_is_refused_beyond_it_and_says_for_how_long(api, clie
     assert codes[-1] == 429
     assert int(answers[-1]["Retry-After"]) > 0
     assert answers[-1].json()["error"]["code"] == "quota_spent"
+    told = ['"minute";r=1;t=40, "day";r=2;t=43180', '"minute";r=0;t=40, "day";r=1;t=43180']
+    assert [answer["RateLimit"] for answer in answers] == [*told, told[-1], told[-1]]
+    assert {answer["RateLimit-Policy"] for answer in answers} == {
+        '"minute";q=2;w=60;qu="images", "day";q=3;w=86400;qu="images"'
+    }
+    assert "RateLimit" not in ask(api).headers, "a key without limits"
 
 
 def test_a_request_with_more_images_than_the_key_ever_may_is_told_so(api, client_of, owner, champion) -> None:

@@ -298,6 +298,24 @@ def test_a_key_does_what_its_scopes_say(project: Project, owner: User, scopes: t
     assert permissions.may(owner, project, "manage")
 
 
+def test_a_key_that_only_predicts_reads_what_is_asked_but_no_image_and_no_figure_of_the_project(
+    project: Project, owner: User
+) -> None:
+    """It lies in the page of a web site, where everybody can read it."""
+    of = f"/api/v1/projects/{project.slug}/"
+    predicts, labels, manages = (client(owner, scopes=(scope,)) for scope in ("predict", "label", "manage"))
+    image = labels.get(f"{of}images/").json()["results"][0]["id"]
+    for path in ("images/", f"images/{image}/", "labels/", "judgments/", "workers/", "stats/", "tasks/", "jobs/"):
+        assert predicts.get(of + path).status_code == 403, path
+    for api in (labels, manages):
+        assert [api.get(f"{of}images/{end}").status_code for end in ("", f"{image}/")] == [200, 200]
+    told = {api: api.get(of).json() for api in (predicts, manages)}
+    assert [told[predicts][name] for name in ("budget", "spent", "task_count", "retired_count")] == [None] * 4
+    assert told[predicts]["categories"] == told[manages]["categories"] != []
+    assert told[manages]["spent"] == "0.0000"
+    assert "'label'" in predicts.get(f"{of}images/").json()["error"]["message"]
+
+
 def test_an_assignment_is_its_worker_s_alone(project: Project, worker: User, owner: User) -> None:
     assignment = claim(project, worker)
     for verb in ("judgment", "skip", "release"):
