@@ -118,7 +118,14 @@ class Prediction(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["image", "version"], name="prediction_once")]
-        indexes = [models.Index(fields=["version", "-uncertainty"])]
+        # Pages of a gallery, of a version or of one category of it; of the few with a word of people beside it, apart.
+        indexes = [
+            models.Index(fields=["version", "probability", "id"], name="prediction_sure"),
+            models.Index(fields=["version", "category", "probability", "id"], name="prediction_category"),
+            models.Index(
+                fields=["version", "probability", "id"], name="prediction_judged", condition=Q(is_correct__isnull=False)
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"image {self.image_id}: {self.category}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from inference import key_pages, views
+from inference import key_pages, pool_pages, views
 
 pages: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/playground/", views.playground, name="project-playground"),
     path("projects/<slug:slug>/playground/wrong/", views.wrong, name="project-playground-wrong"),
     path("projects/<slug:slug>/serving/", views.serving, name="project-serving"),
+    path("projects/<slug:slug>/serving/images/", pool_pages.pool, name="project-serving-images"),
     path("projects/<slug:slug>/serving/settings/", views.configure, name="project-serving-settings"),
     path("projects/<slug:slug>/serving/answers/", views.answers, name="project-serving-answers"),
     path("projects/<slug:slug>/serving/download/", views.download, name="project-serving-download"),

@@ -10,7 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from django.http import HttpRequest
 
 from labeling.text import bodies
@@ -55,12 +56,14 @@ def _some(rows: QuerySet[Any], names: list[str], cursor: list[Any] | None, downw
 
 
 def _beyond(names: list[str], cursor: list[Any], downwards: bool) -> Q:
-    """Rows that come after the cursor in the order of the names."""
-    step = "lt" if downwards else "gt"
-    first = Q(**{f"{names[0]}__{step}": cursor[0]})
+    """Rows that come after the cursor in the order of the names.
+
+    Both columns are compared as one row, by which an index is entered: an "or" would walk it from its start.
+    """
+    step = TupleLessThan if downwards else TupleGreaterThan
     if len(names) == 1:
-        return first
-    return first | Q(**{names[0]: cursor[0], f"{names[1]}__{step}": cursor[1]})
+        return Q(**{f"{names[0]}__{'lt' if downwards else 'gt'}": cursor[0]})
+    return Q(step(Tuple(*map(F, names)), tuple(cursor)))
 
 
 def _read(text: str, length: int) -> list[Any] | None:
