@@ -171,7 +171,7 @@ def run(job_id: str, work: Callable[[Job, Report], dict[str, Any] | None], *, wa
 
     Args:
         waits: It goes on from its last checkpoint once a disk that is full, or a store that is away, is well again.
-            Work that would begin anew, and fill the disk anew, fails instead.
+            Work that would begin anew, and fill the disk anew, fails instead, where the store is away after some tries.
     """
     job = _claim(job_id)
     if job is None:
@@ -185,6 +185,9 @@ def run(job_id: str, work: Callable[[Job, Report], dict[str, Any] | None], *, wa
     except Exception as error:  # the door of all work: whatever broke is recorded for the person who waits
         if waits and _wait(job, error):
             logger.warning("job %s (%s) waits: %s", job.id, job.kind, error)
+            return
+        if outages.store_is_away(error) and _begin_later(job):
+            logger.warning("job %s (%s) begins anew in a while: %s", job.id, job.kind, error)
             return
         if isinstance(error, CrowdtuneError):
             _finish(job, Job.State.FAILED, report, error.message)
@@ -212,6 +215,13 @@ def _wait(job: Job, error: Exception) -> bool:
     now = timezone.now()
     mine = _mine(job).filter(created_at__gt=now - MOST_WAITING)
     return bool(mine.update(state=Job.State.QUEUED, heartbeat_at=now, attempts=F("attempts") - 1, message=told))
+
+
+def _begin_later(job: Job) -> bool:
+    """Put the job back for another attempt, while it may have one; the sweeper sends it again after UNSENT_AFTER."""
+    told = _("The store of files did not answer. This begins anew by itself in a minute.")
+    mine = _mine(job).filter(attempts__lt=MOST_ATTEMPTS)
+    return bool(mine.update(state=Job.State.QUEUED, heartbeat_at=timezone.now(), message=told))
 
 
 def _give_back(job: Job) -> bool:

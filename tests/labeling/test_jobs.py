@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 from django.db.models import F
@@ -160,6 +161,24 @@ def test_a_database_that_went_away_meanwhile_fails_no_job(job: Job) -> None:
     jobs.run(str(job.pk), work)
     job.refresh_from_db()
     assert (job.state, job.attempts) == ("succeeded", 2)
+
+
+def test_work_that_begins_anew_is_tried_again_in_a_while_where_the_store_was_away(job: Job) -> None:
+    def work(job: Job, report: Report) -> None:
+        report.checkpoint(0.5, "half")
+        raise EndpointConnectionError(endpoint_url="http://store")
+
+    for attempt in range(1, jobs.MOST_ATTEMPTS):
+        jobs.run(str(job.pk), work)
+        job.refresh_from_db()
+        assert (job.state, job.attempts) == ("queued", attempt)
+        assert job.message == "The store of files did not answer. This begins anew by itself in a minute."
+        assert jobs.requeue_stuck() == 0, "at once"
+        Job.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - jobs.UNSENT_AFTER * 2)
+        assert jobs.requeue_stuck() == 1
+    jobs.run(str(job.pk), work)
+    job.refresh_from_db()
+    assert (job.state, job.message) == ("failed", "The store of files does not answer. Try again in a moment.")
 
 
 def test_a_database_that_fails_at_every_attempt_fails_the_job(job: Job) -> None:

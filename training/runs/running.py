@@ -129,6 +129,9 @@ def execute(run_id: str, taken: Callable[[int], object] = lambda attempt: None) 
             logger.warning("run %s goes on when the database is back", run.pk, exc_info=True)
             _give_back(run)
             return "lost"
+        if outages.store_is_away(error) and _begin_later(run):
+            logger.warning("run %s goes on in a while: %s", run.pk, error)
+            return "lost"
         failure = explain(error)
         logger.exception("run %s failed", run.pk)
         _end(
@@ -157,9 +160,9 @@ def explain(error: Exception) -> Failure:
         said = error.args[0][0][2] if isinstance(error, shutil.Error) else error
         return Failure(_("The disk is full: %(error)s.") % {"error": said}, ADVICE["disk_full"])
     if outages.store_is_away(error):
-        return Failure(_("The store of files does not answer: %(error)s.") % {"error": error}, ADVICE["store"])
+        return Failure(_("The store of files does not answer: %(error)s.") % {"error": error}, ADVICE["store_fails"])
     if outages.store_refuses(error):
-        return Failure(_("The store of files refuses this: %(error)s.") % {"error": error}, ADVICE["store"])
+        return Failure(_("The store of files refuses this: %(error)s.") % {"error": error}, ADVICE["store_fails"])
     if is_out_of_memory(error):
         return Failure(_("The machine ran out of memory."), ADVICE["out_of_memory"])
     return Failure(f"{type(error).__name__}: {error}"[:2000], ADVICE[""])
@@ -173,7 +176,7 @@ ADVICE = {
         "Free some space in the data folder (old models and features can go), then start the run again: what"
         " was computed is kept."
     ),
-    "store": _(
+    "store_fails": _(
         "Whoever runs this platform can see to the store: DATA_DIR, or the bucket of STORAGE_URL. Then start the run"
         " again: what was computed is kept."
     ),
@@ -288,6 +291,19 @@ def _give_back(run: TrainingRun) -> None:
     connection.close_if_unusable_or_obsolete()
     with contextlib.suppress(Error):
         release(run.pk, run.attempts)
+
+
+def _begin_later(run: TrainingRun) -> bool:
+    """Put the run back for another attempt, while it may have one; a sweep sends it again after RESEND_AFTER."""
+    told = log_line(_("The store of files did not answer. This goes on by itself in two minutes."))
+    with transaction.atomic():
+        mine = TrainingRun.objects.filter(pk=run.pk, state=State.RUNNING, attempts=run.attempts)
+        row = mine.filter(attempts__lt=MAX_ATTEMPTS).select_for_update().first()
+        if row is None:
+            return False
+        row.state, row.heartbeat_at, row.seconds_left, row.log = State.QUEUED, timezone.now(), None, [*row.log, told]
+        row.save(update_fields=["state", "heartbeat_at", "seconds_left", "log"])
+    return True
 
 
 def stuck_runs() -> list[str]:

@@ -1,4 +1,4 @@
-"""What a person is told of the error that ended a run."""
+"""What a person is told of the error that ended a run, or made it wait."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import errno
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
+from django.utils import timezone
 
+from labeling.models import Project
+from training import services
+from training.errors import raise_if_store_fails
 from training.learning.errors import LearningError
-from training.runs import registry, running
+from training.models import TrainingRun
+from training.runs import pipeline, registry, running
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
@@ -74,3 +81,26 @@ def test_models_on_a_full_volume_of_their_own_keep_no_half_copy_and_the_run_says
     message = running.explain(refused.value).message
     assert message.startswith("The disk is full: [Errno 28] No space left on device")
     assert message.count(str(tmp_path)) == 1
+
+
+def test_a_run_whose_store_was_away_goes_on_in_a_while_and_fails_at_its_last_attempt(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_stages: Any) -> None:
+        raise_if_store_fails(EndpointConnectionError(endpoint_url="http://store"))
+
+    monkeypatch.setattr(pipeline, "go_through", away)
+    run = services.request_run(project=project, cause="person")
+    for attempt in range(1, running.MAX_ATTEMPTS):
+        assert running.execute(str(run.pk)) == "lost"
+        run.refresh_from_db()
+        assert (run.state, run.attempts, run.failure) == ("queued", attempt, "")
+        assert run.log[-1]["message"].startswith("The store of files did not answer.")
+        assert running.stuck_runs() == [], "at once"
+        TrainingRun.objects.update(heartbeat_at=timezone.now() - running.RESEND_AFTER * 2)
+        assert running.stuck_runs() == [str(run.pk)]
+    assert running.execute(str(run.pk)) == "failed"
+    run.refresh_from_db()
+    assert (run.failure, run.advice[:37]) == (
+        "The store of files does not answer. Try again in a moment.", "Whoever runs this platform can see to",
+    )  # fmt: skip
