@@ -72,6 +72,30 @@ def test_two_fingers_zoom_and_one_still_draws_exactly(visit, red_project, worker
     assert drawn_boxes(page, 1)[0]["box"] == pytest.approx(list(RED), abs=0.5)
 
 
+@pytest.mark.parametrize("first", ["bar", "image"])
+def test_two_fingers_of_which_one_lies_on_a_boxs_bar_zoom_and_change_nothing(visit, red_project, worker, first):
+    page = opened(visit, red_project, worker, dpr=2, touch=True, width=800, height=900)
+    left, top, right, bottom = red_on_screen(page, 2)
+    touch(page, [(left, top), ((left + right) / 2, (top + bottom) / 2), (right, bottom)])
+    x, y = (left + right) / 2, (top + bottom) / 2
+    touch(page, [(x, y)])
+    bar = page.locator(".box-bar").bounding_box()
+    assert bar
+    before = width_of(page)
+    on_bar = {"x": bar["x"] + 3, "y": bar["y"] + bar["height"] / 2, "id": 0}
+    fingers = [on_bar, {"x": on_bar["x"] + 60, "y": y, "id": 1}]
+    fingers = fingers if first == "bar" else fingers[::-1]
+    session = page.context.new_cdp_session(page)
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": fingers[:1]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": fingers})
+    for step in range(1, 9):
+        apart = [{**finger, "x": finger["x"] + (finger is not on_bar) * 20 * step} for finger in fingers]
+        session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": apart})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    until(page, WIDER, before * 1.2)
+    drawn_boxes(page, 1)
+
+
 def test_two_fingers_keep_below_them_what_they_took_hold_of(visit, red_project, worker):
     page = opened(visit, red_project, worker, dpr=2, touch=True, width=800, height=900)
     left, top, right, bottom = red_on_screen(page, 2)

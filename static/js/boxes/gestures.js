@@ -19,6 +19,7 @@ export function listen(stage, view, editor) {
   let viewing = false; // the view is being moved
   let space = false;
   let penAt = -Infinity; // when a pen was last near
+  let resting = null; // a finger on a button or a bar, with which a second one on the image makes a pinch
 
   for (const [name, pointed] of [["pointerdown", true], ["keydown", false]]) {
     addEventListener(name, () => stage.classList.toggle("pointed", pointed), { capture: true });
@@ -32,19 +33,24 @@ export function listen(stage, view, editor) {
 
   stage.addEventListener("pointerdown", (event) => {
     // The button of the menu, whose end the page may never hear of, would else count as a finger that stays.
-    if (event.button === 2 || below(event).closest("button, summary, .boxes-tools, .box-bar") || !editor.isOpen()) return;
+    if (event.button === 2 || !editor.isOpen()) return;
+    const isTouch = event.pointerType === "touch";
+    if (below(event).closest("button, summary, .boxes-tools, .box-bar") && !(isTouch && pointers.size)) {
+      resting = isTouch ? event : null;
+      return;
+    }
     event.preventDefault();
-    if (event.pointerType === "touch" && [...pointers.values()].some(isPen)) return;
+    if (isTouch && [...pointers.values()].some(isPen)) return;
     if (isPen(event)) lift();
     stage.focus({ preventScroll: true }); // for keys
-    stage.setPointerCapture(event.pointerId);
-    pointers.set(event.pointerId, event);
+    if (isTouch && resting) take(resting);
+    take(event);
     const moving = event.button === 1 || space || !editor.isAsked();
     if (pointers.size === 2 || moving) {
       if (action) editor.cancel();
       action = null;
       viewing = true;
-    } else if (pointers.size === 1 && event.button === 0 && !(event.pointerType === "touch" && performance.now() - penAt < RESTING)) {
+    } else if (pointers.size === 1 && event.button === 0 && !(isTouch && performance.now() - penAt < RESTING)) {
       action = begin(event);
     }
     if (viewing) view.hold(pointers.values());
@@ -61,7 +67,14 @@ export function listen(stage, view, editor) {
     }
   });
 
+  function take(event) {
+    stage.setPointerCapture(event.pointerId);
+    pointers.set(event.pointerId, event);
+    resting = null;
+  }
+
   for (const name of ["pointerup", "pointercancel"]) {
+    addEventListener(name, ({ pointerId }) => pointerId === resting?.pointerId && (resting = null), { capture: true });
     stage.addEventListener(name, (event) => {
       if (!pointers.delete(event.pointerId)) return;
       if (viewing) {
