@@ -14,7 +14,7 @@ from labeling.services.claims import claim_assignment, claim_leases, find_lease,
 from labeling.services.copying import copy_project
 from labeling.services.exports import start_export
 from labeling.services.golds import make_box_golds, remove_gold, set_gold
-from labeling.services.grids import claim_grid, grid_question, submit_grid
+from labeling.services.grids import claim_grid, grid_question, submit_grid, undo_grid
 from labeling.services.images import (
     add_images,
     add_stored,
@@ -142,6 +142,7 @@ __all__ = [
     "submit_leased",
     "successors",
     "suggest_answers",
+    "undo_grid",
     "undo_last",
     "weigh_worker",
     "withdraw_model_labels",

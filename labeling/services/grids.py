@@ -14,7 +14,7 @@ from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Judgment, Membership, Project, Task
 from labeling.resilience import races
 from labeling.services.claims import claim_leases
-from labeling.services.judging import submit_judgment
+from labeling.services.judging import submit_judgment, undo_last
 from labeling.surveys import survey
 from labeling.surveys.asked_in import AskedIn, as_written
 from labeling.surveys.survey import Asked
@@ -91,6 +91,33 @@ def submit_grid(
                 if not in_part or refusal.code not in OVER:
                     raise
     return stored
+
+
+@races.retried
+def undo_grid(*, project: Project, worker: Any, tiles: Sequence[uuid.UUID]) -> dict[uuid.UUID, bool]:
+    """Take the answers to the grid that was sent last back, those that still stand; new lease -> what was said.
+
+    Raises:
+        CrowdtuneError: nothing_to_undo; and what a claim raises to who is paused.
+    """
+    back: dict[uuid.UUID, bool] = {}
+    nothing: CrowdtuneError | None = None
+    with transaction.atomic():
+        # All tasks first and in one order, as they are answered.
+        list(
+            Task.objects.filter(assignments__in=tiles).order_by("pk").select_for_update(of=("self",)).values_list("pk")
+        )
+        for tile in sorted(tiles):
+            try:
+                lease, answers = undo_last(project=project, worker=worker, assignment_id=tile, most=leases.MOST)
+                back[lease.pk] = True in answers.values()
+            except CrowdtuneError as refusal:
+                if refusal.code != "nothing_to_undo":
+                    raise
+                nothing = refusal
+    if nothing and not back:
+        raise nothing
+    return back
 
 
 def _questions_asked(project: Project, worker: Any, shown: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:

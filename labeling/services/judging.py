@@ -283,9 +283,9 @@ def feedback(*, judgment: Judgment) -> dict[str, Any] | None:
 
 
 def undo_last(
-    *, project: Project, worker: Any, assignment_id: uuid.UUID | None = None
+    *, project: Project, worker: Any, assignment_id: uuid.UUID | None = None, most: int = MOST_UNDONE
 ) -> tuple[Assignment, dict[str, Any]]:
-    """Withdraw the worker's last judgment and lease its task again; then the one before it, so far back as MOST_UNDONE.
+    """Withdraw the worker's last judgment and lease its task again; then the one before it, so far back as ``most``.
 
     With ``assignment_id`` it is the judgment of that assignment; when it is withdrawn already, as by a try whose reply
     was lost, its task comes again and nothing else is taken back.
@@ -302,7 +302,7 @@ def undo_last(
         raise _nothing()
     refuse_paused(project, member)
     with transaction.atomic():
-        last = _to_undo(project, worker, assignment_id)
+        last = _to_undo(project, worker, assignment_id, most)
         if project.in_stages:
             tasks.hold(images=[last.task.image_id], project_id=project.pk)
         task = Task.objects.select_for_update().filter(pk=last.task_id).first()
@@ -317,12 +317,12 @@ def undo_last(
     return lease, last.answers
 
 
-def _to_undo(project: Project, worker: Any, assignment_id: uuid.UUID | None) -> Judgment:
+def _to_undo(project: Project, worker: Any, assignment_id: uuid.UUID | None, most: int) -> Judgment:
     """The judgment that was named, withdrawn or not; else the last that is not."""
     said = Judgment.objects.select_related("task", "assignment").filter(
         project=project, worker_id=worker.pk, source="worker"
     )
-    for given in said.order_by("-id")[:MOST_UNDONE]:
+    for given in said.order_by("-id")[:most]:
         if given.withdrawn_at is None if assignment_id is None else given.assignment_id == assignment_id:
             if given.assignment is None or _taught(given):
                 break

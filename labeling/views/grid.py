@@ -30,17 +30,18 @@ from labeling.views.showing import grid_data, task_data
 from labeling.views.worker import project_to_label, told_in
 
 TILES = 12
+LAST = "grid"  # in the session: the grid that was sent last, or what had been tapped of the one that came back
 
 
 @never_cache  # the back button would bring images that are answered by now
 @login_required
 @require_http_methods(["GET", "POST"])
 def grid(request: HttpRequest, slug: str) -> HttpResponse:
-    """A grid of leases; a POST answers all of them and brings the next grid."""
+    """A grid of leases; a POST answers all of them and brings the next grid, or the last one once more."""
     project = project_to_label(request, slug)
     try:
         if request.method == "POST":
-            _answer(request, project)
+            (_take_back if "undo" in request.POST else _answer)(request, project)
             return redirect("label-grid", slug=slug)
         member = services.ensure_member(project=project, user=request.user)
         if member.phase in BEFORE_WORK:  # whose answers are told right or wrong one by one
@@ -55,7 +56,11 @@ def grid(request: HttpRequest, slug: str) -> HttpResponse:
     told = told_in(request, project, asked)
     asked = asked.worded(told["asked_in"])
     question = next(one for one in asked.questions if one.key == question.key)
-    tiles = [{**task_data(lease, asked), "suggested": _suggested(lease, question)} for lease in found]
+    last = _last(request, project)
+    tapped = set(last.get("tapped", []))
+    # Of a grid that is taken back the next one is leased already, and comes after it.
+    shown = [(lease, {"suggested": _suggested(lease, question), "tapped": str(lease.id) in tapped}) for lease in found]
+    tiles = [{**task_data(lease, asked), **told} for lease, told in shown[:TILES]]
     suggests = any(tile["suggested"] for tile in tiles)
     context: dict[str, Any] = {
         **told,
@@ -63,6 +68,7 @@ def grid(request: HttpRequest, slug: str) -> HttpResponse:
         "tiles": tiles,
         "suggests": suggests,
         "warning": member.warning,
+        "can_undo": bool(last.get("sent")),
         "client": grid_data(request, project, asked, question, tiles),
     }
     return render(request, "labeling/grid.html", context)
@@ -72,6 +78,21 @@ def _suggested(lease: Lease, question: Asked) -> str:
     """What the model says of a tile, in a word; empty for a blind one."""
     found = lease.payload.get("suggestions") or {}
     return asking.spoken(question, found[question.key]) if question.key in found else ""
+
+
+def _last(request: HttpRequest, project: Project) -> dict[str, Any]:
+    last: dict[str, Any] = request.session.get(LAST, {})
+    return last if last.get("project") == project.pk else {}
+
+
+def _take_back(request: HttpRequest, project: Project) -> None:
+    sent = [uuid.UUID(text) for text in _last(request, project).get("sent", [])]
+    if not sent:
+        messages.warning(request, _("There is no grid left to take back."))
+        return
+    back = services.undo_grid(project=project, worker=request.user, tiles=sent)
+    request.session[LAST] = {"project": project.pk, "tapped": [str(lease) for lease, said in back.items() if said]}
+    messages.info(request, _("The last grid is taken back; here it is again."))
 
 
 def _answer(request: HttpRequest, project: Project) -> None:
@@ -100,5 +121,6 @@ def _answer(request: HttpRequest, project: Project) -> None:
         messages.warning(request, text % {"n": lost})
     if not stored:
         return
+    request.session[LAST] = {"project": project.pk, "sent": [str(judgment.assignment_id) for judgment in stored]}
     text = ngettext("%(n)s answer stored.", "%(n)s answers stored.", len(stored)) % {"n": len(stored)}
     messages.success(request, text)

@@ -13,6 +13,7 @@ const gallery = form.querySelector(".gallery");
 const clock = new Clock({ cap: client.gap_cap });
 clock.start();
 const KEY = "crowdtune:tapped";
+const MOST = 60; // tiles of which it is kept whether they are tapped
 const PATIENCE = 20_000; // milliseconds in which a grid is stored, or waits in the outbox
 let held = false; // it is sent, and its answers are on their way or wait
 let waits = false; // they wait in the outbox
@@ -31,7 +32,9 @@ function count() {
 }
 form.addEventListener("change", () => {
   count();
-  keep([...form.querySelectorAll(":checked")].map(({ value }) => value));
+  // What was tapped of the next grid stays, for who has taken this one back.
+  const now = [...form.querySelectorAll("[name=tapped]")].map(({ value, checked }) => [value, checked]);
+  keep(Object.fromEntries(Object.entries({ ...kept(), ...Object.fromEntries(now) }).slice(-MOST)));
 });
 /* Enter on an image taps it, too: a browser would send all of the grid. With Ctrl it is sent, as a text is. */
 form.addEventListener("keydown", (event) => {
@@ -50,14 +53,14 @@ function keep(tapped) {
 }
 function kept() {
   try {
-    return JSON.parse(sessionStorage.getItem(KEY) ?? "[]");
+    return JSON.parse(sessionStorage.getItem(KEY) ?? "{}");
   } catch {
-    return [];
+    return {};
   }
 }
-for (const id of kept()) {
+for (const [id, isTapped] of Object.entries(kept())) {
   const tile = form.querySelector(`[name=tapped][value="${CSS.escape(id)}"]`);
-  if (tile) tile.checked = true;
+  if (tile) tile.checked = isTapped;
 }
 count();
 addEventListener("pageshow", (event) => {
@@ -68,6 +71,10 @@ addEventListener("pageshow", (event) => {
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (!held) send();
+});
+document.getElementById("undo")?.addEventListener("submit", (event) => {
+  if (held || !navigator.onLine) event.preventDefault();
+  if (!navigator.onLine) toast(client.words.offline, "warn");
 });
 
 /* Of an image that is not there nobody has said anything: it is not sent, and comes with the next grid. */

@@ -35,6 +35,31 @@ def test_a_grid_sent_without_a_connection_arrives_when_it_is_back(visit, make_pr
     until(page, "localStorage.length === 0")
 
 
+def test_a_grid_that_is_taken_back_is_as_it_was_sent_and_the_next_one_as_it_was_left(
+    visit, make_project, join, worker, axe, fits
+):
+    project = make_project("Dogs", questions=[DOG], images=16)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/grid/", user=worker, width=360, touch=True)
+    tap(page, 2, 4)
+    page.get_by_role("button", name="Send 12 answers").click()
+    expect(page.get_by_role("button", name="Send 4 answers")).to_be_visible()
+    tap(page, 3)
+    axe(page)
+    fits(page)
+    page.get_by_role("button", name="Undo the last grid").click()
+    expect(page.get_by_role("button", name="Send 12 answers")).to_be_visible()
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(2)
+    page.get_by_role("checkbox", checked=True).first.uncheck()
+    page.reload()
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(1)
+    expect(page.locator("#tapped")).to_have_text("1")
+    page.get_by_role("button", name="Send 12 answers").click()
+    expect(page.get_by_role("button", name="Send 4 answers")).to_be_visible()
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(1)
+    assert yes(stored(project, 12)) == 1
+
+
 def test_a_grid_that_waited_in_a_closed_tab_arrives_from_the_labeling_page(visit, make_project, join, worker):
     project = make_project("Dogs", questions=[DOG], images=3)
     join(project, worker)

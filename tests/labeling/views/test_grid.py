@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from labeling import services
 from labeling.actors import expire_leases
-from labeling.models import Assignment, Judgment, Project
+from labeling.models import Assignment, Judgment, Membership, Project
 from tests.labeling.conftest import claim, person
 
 pytestmark = pytest.mark.django_db
@@ -54,3 +54,37 @@ def test_a_grid_of_which_nothing_is_left_to_store_says_so(make_project: Callable
     told = sent(client, project, shown, [])
     assert "2 images were answered or handed on meanwhile" in told
     assert "answers stored" not in told
+
+
+def test_a_grid_sent_in_haste_comes_back_as_it_was_answered(make_project: Callable[..., Project], worker: User) -> None:
+    project = make_project(
+        images=14, access="open", questions=[CAT], judgments_max=1, gold_rate=1.0, price_per_judgment=1
+    )
+    hidden = project.tasks.order_by("pk")[0]
+    services.set_gold(task=hidden, answers=True, user=project.owner)
+    client = Client()
+    client.force_login(worker)
+    address = f"/label/{project.slug}/grid/"
+    page = client.get(address)
+    assert not page.context["can_undo"]
+    tiles = {tile["id"]: tile["task"] for tile in page.context["tiles"]}
+    assert len(tiles) == 12
+    assert hidden.pk in tiles.values()
+    tapped = list(tiles)[:3]
+    sent(client, project, list(tiles), tapped)
+    assert client.get(address).context["can_undo"]
+    assert Membership.objects.get(project=project, user=worker).judgment_count == 12
+    back = client.post(address, {"undo": "1"}, follow=True)
+    assert "The last grid is taken back" in back.content.decode()
+    again = back.context["tiles"]
+    assert {tile["task"] for tile in again} == set(tiles.values())
+    assert {tile["task"] for tile in again if tile["tapped"]} == {tiles[one] for one in tapped}
+    assert back.content.decode().count(" checked") == 3
+    assert not back.context["can_undo"]
+    member = Membership.objects.get(project=project, user=worker)
+    assert (member.judgment_count, member.gold_seen, member.earned) == (0, 0, 0)
+    sent(client, project, [tile["id"] for tile in again], [])
+    said = Judgment.objects.filter(worker=worker, withdrawn_at=None)
+    assert [row.answers for row in said] == [{"cat": False}] * 12
+    client.post(address, {"undo": "1"})
+    assert "There is no grid left" in client.post(address, {"undo": "1"}, follow=True).content.decode()
