@@ -180,7 +180,11 @@ def grid_data(
     return {
         **outbox,
         **_in_language(asked),
-        "words": {**outbox["words"], "unseen": words["unseen"], "broken": words["broken"], "skip": _("Skip")},
+        "words": {
+            **outbox["words"],
+            **{name: words[name] for name in ("unseen", "broken", "offline")},
+            "skip": _("Skip"),
+        },
         "project": project.slug,
         "question": question.key,
         "tiles": [{"id": tile["id"], "task": tile["task"]} for tile in tiles],
@@ -212,6 +216,9 @@ def _words() -> dict[str, str]:
         "at_most": _("At most %s, please."),
         "too_long": _("At most %s characters, please."),
         "waiting": _("Offline: %s waiting"),
+        "waiting_left": _("Offline: %s waiting, %s left"),
+        "kept": _("No connection. Your answers are kept on this device, and sent when it is back."),
+        "none_left": _("No connection, and no image is left on this device. The next ones come when it is back."),
         "sign_in": _("Sign in to send %s"),
         "sent": _("Back online: what waited is being sent."),
         "offline": _("No connection. Your answers are kept on this device."),

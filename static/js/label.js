@@ -34,6 +34,7 @@ const history = [];
 const given = [...client.counted].reverse(); // assignments whose answers an undo takes back, the last first
 let current = null; // the assignment on the screen
 const AHEAD = 2; // tasks leased and loaded before they are needed
+const FAR = 5; // as many where the connection was lost before: others have these later
 const KEPT = 10; // answered tasks that an undo shows again without a wait
 const ahead = [];
 let warning = client.warning; // of a rule, unread
@@ -44,6 +45,8 @@ const BLINK = 200; // milliseconds that nobody sees an image and answers in
 const WORD = 300; // milliseconds that the next tasks wait for an answer to arrive
 const LONG = 1500; // milliseconds after which a wait is told
 let shownAt = 0;
+let connection = { waiting: 0, failing: false, denied: false };
+let reach = AHEAD;
 let refilling = null;
 let early = false; // the next tasks came before an answer had arrived: what a rule says of that is not heard yet
 let loading = null;
@@ -57,7 +60,12 @@ let busy = true; // nothing may be answered: no task, or its image has not loade
 const outbox = new Outbox(client, {
   send: delivery(client.assignments),
   onChange: (state) => {
-    tell(page.sync, state, words);
+    if (state.failing && reach === AHEAD) {
+      reach = FAR;
+      if (!state.denied) toast(words.kept, "warn", 8);
+    }
+    connection = state;
+    tellConnection();
     hearLate();
   },
   onRefused: (item, message) => {
@@ -69,13 +77,19 @@ const outbox = new Outbox(client, {
   onElsewhere: pass,
 });
 
+/* How many answers wait, and how many more can be given until there is a connection: of what is loaded already. */
+function tellConnection() {
+  const left = [current, ...ahead].filter((task) => task?.element && isThere(task.element) && !gone.has(task.task)).length;
+  tell(page.sync, { ...connection, left }, words);
+}
+
 /* -- the next task ------------------------------------------------------------------------------------------------ */
 
 /* Lease the tasks to come. Leases whose answers wait in the outbox are live on the server too. */
 async function refill() {
   const answered = new Set(outbox.items().map((item) => item.id));
   early = answered.size > 0;
-  const hold = Math.min(answered.size + (current ? 1 : 0) + AHEAD, 10);
+  const hold = Math.min(answered.size + (current ? 1 : 0) + reach, 10);
   const { tasks, ...told } = await call("POST", client.claim, { hold });
   warning = told.warning;
   for (const task of tasks) {
@@ -98,6 +112,7 @@ async function load() {
   for (let task; (task = ahead.find(({ element }) => !element)); ) {
     task.element = picture(task.image, words.alt);
     await task.element.decode().catch(() => {});
+    tellConnection();
   }
   page.form.dataset.ahead = ahead.length;
   for (const address of later.splice(0)) new Image().src = address;
@@ -191,6 +206,7 @@ async function waitForTask() {
       if (current) break;
       // A page of its own says why: a pause, a project that has ended, a session that is over.
       if (isDenied(error) || !isPassing(error)) return leave(isDenied(error) ? 1000 : undefined);
+      if (pause === 300 && !(error instanceof Refusal)) toast(words.none_left, "warn", 8);
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
@@ -284,6 +300,7 @@ async function ready(task, said = words.next) {
   shownAt = performance.now();
   blocked = !loaded || form.boxes.some((control) => !control.isOpen());
   busy = false;
+  tellConnection();
   page.announce.replaceChildren(`${loaded ? said : words.broken} `, prompt.cloneNode(true));
   refillQuietly();
 }

@@ -195,9 +195,12 @@ def test_answers_without_a_connection_arrive_when_it_is_back(make_project, start
         page.keyboard.press(key)
         moved_on(page, before)
         ready(page)
+    expect(page.locator("#sync")).to_have_text("Offline: 2 waiting, 1 left")
+    expect(page.locator("#toasts")).to_contain_text("Your answers are kept on this device")
     page.keyboard.press("1")
     expect(page.locator("#loading")).to_be_visible()
-    expect(page.locator("#sync")).to_contain_text("Offline")
+    expect(page.locator("#sync")).to_have_text("Offline: 3 waiting, 0 left")
+    expect(page.locator("#toasts")).to_contain_text("no image is left on this device")
     until(page, "localStorage.length === 3")  # in one entry, another tab would overwrite what it has not heard of yet
     assert Judgment.objects.filter(project=project).count() == 0
     heard(page, "Loading the next image")

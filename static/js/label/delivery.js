@@ -17,11 +17,12 @@ export function delivery(assignments) {
   };
 }
 
-/* Each try tells anew how it went: the same words are left alone, or a screen reader would read them out each time. */
-export function tell(line, { waiting, failing, denied }, words) {
+/* Each try tells anew how it went: the same words are left alone, or a screen reader would read them out each time.
+   `left`: how many more can be answered without a connection, where the page has some. */
+export function tell(line, { waiting, failing, denied, left }, words) {
   const isOut = Boolean(denied && waiting);
-  const said = isOut ? words.sign_in : failing && waiting ? words.waiting : "";
-  const text = said.replace("%s", waiting);
+  const said = isOut ? words.sign_in : failing && waiting ? (left === undefined ? words.waiting : words.waiting_left) : "";
+  const text = said.replace("%s", waiting).replace("%s", left);
   if (line.textContent === text) return;
   if (line.textContent && !failing) toast(words.sent, "good");
   line.replaceChildren(isOut ? wayIn(text) : text);
