@@ -48,6 +48,8 @@ def run(job: Job, report: Report) -> dict[str, Any]:
     report.errors.clear()  # a second attempt begins anew
     report.result.clear()
     writer = WRITERS[job.arguments["format"]]
+    if writer is _write_csv and job.arguments.get("excel"):
+        writer = partial(_write_csv, encoding="utf-8-sig")
     total = _total(job)
     is_own = "stored" in job.arguments
     counts = {"images": 0, "labels": 0} if is_own else {"images": 0}
@@ -240,8 +242,8 @@ def _columns(version: VersionRef, *, is_own: bool) -> Columns:
     return [("image", "string"), ("id", "int64"), *(own if is_own else []), *said, *shares]
 
 
-def _write_csv(path: Path, rows: Iterable[Row], columns: Columns) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+def _write_csv(path: Path, rows: Iterable[Row], columns: Columns, encoding: str = "utf-8") -> None:
+    with path.open("w", encoding=encoding, newline="") as file:
         writer = csv.DictWriter(file, [name for name, _type in columns])
         writer.writeheader()
         for row in rows:

@@ -216,7 +216,9 @@ def answers(request: HttpRequest, slug: str) -> HttpResponse:
     output, version = request.POST.get("format", "csv"), whole(request.POST.get("version")) or None
     to: tuple[Any, ...] = ("project-serving", slug)
     with refusals(request):
-        job = services.start_batch(project=project, user=request.user, output=output, stored=True, version=version)
+        job = services.start_batch(
+            project=project, user=request.user, output=output, excel=output == "csv", stored=True, version=version
+        )
         to = ("project-job", slug, job.pk)
     return redirect(*to)
 

@@ -129,6 +129,9 @@ class SampleSerializer(serializers.Serializer):
 
 class BatchSerializer(serializers.Serializer):
     format = Choice(choices=list(WRITERS), default="csv")
+    excel = serializers.BooleanField(
+        default=False, help_text="Begin the file with the mark (BOM) by which Excel knows UTF-8 (csv)."
+    )
     stored = serializers.BooleanField(
         default=False,
         help_text="The project's own images, each of them: `answer` and `certainty` are the crowd's label of the "

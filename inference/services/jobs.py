@@ -29,6 +29,7 @@ def start_batch(
     project: Project,
     user: Any,
     output: str = "csv",
+    excel: bool = False,
     stored: bool = False,
     files: Sequence[UploadedFile] = (),
     archive: UploadedFile | None = None,
@@ -45,6 +46,7 @@ def start_batch(
 
     Args:
         output: csv, jsonl or parquet.
+        excel: The CSV begins with a byte-order mark, without which Excel takes names for another encoding's.
         stored: Every image of the project, with the crowd's label where there is one.
         prefix: Below ``inbox/<slug>/`` of the platform's storage (a folder, or an S3 bucket): nothing else is read.
         s3: ``s3://bucket/prefix``, of a bucket that the setting IMPORT_BUCKETS allows.
@@ -65,6 +67,8 @@ def start_batch(
         _spend(key, archive=archive, others=len(files) + len(urls))
     if stored:
         arguments["stored"] = True
+    if excel:
+        arguments["excel"] = True
     if prefix:
         arguments["prefix"] = _inbox(project, prefix)
     arguments |= sources.taken(job_id, files=files, archive=archive, urls=urls, s3=s3)

@@ -24,6 +24,9 @@ class ExportSerializer(serializers.Serializer):
     images = serializers.BooleanField(default=False, help_text="Put the pictures into the file (yolo, voc, parquet).")
     judgments = serializers.BooleanField(default=False, help_text="Write raw judgments instead of labels (csv).")
     final = serializers.BooleanField(default=False, help_text="Only labels of retired tasks.")
+    excel = serializers.BooleanField(
+        default=False, help_text="Begin the file with the mark (BOM) by which Excel knows UTF-8 (csv)."
+    )
 
 
 class ExportView(ProjectView):

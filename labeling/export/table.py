@@ -49,7 +49,9 @@ def _judgments(row: Row) -> Iterator[list[Any]]:
 
 def write(header: Header, rows: Rows, out: IO[bytes]) -> None:
     raw = bool(header.options.get("judgments"))
-    stream = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
+    # Excel takes a file without the mark for one of the system's old encoding; programs may trip over it.
+    encoding = "utf-8-sig" if header.options.get("excel") else "utf-8"
+    stream = io.TextIOWrapper(out, encoding=encoding, newline="", write_through=True)
     writer = csv.writer(stream)
     writer.writerow(JUDGMENTS if raw else LABELS)
     for row in rows():

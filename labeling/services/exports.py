@@ -11,7 +11,7 @@ from labeling.export import FORMATS
 from labeling.models import Job, Project
 from labeling.text.words import gettext as _
 
-OPTIONS = ("judgments", "images", "final")
+OPTIONS = ("judgments", "images", "final", "excel")
 
 
 def start_export(*, project: Project, into: str, user: Any, options: dict[str, Any] | None = None) -> Job:
@@ -21,7 +21,7 @@ def start_export(*, project: Project, into: str, user: Any, options: dict[str, A
 
     Args:
         options: ``images``: the pictures go into the file; ``judgments``: raw judgments instead of labels (csv);
-            ``final``: only labels of retired tasks.
+            ``final``: only labels of retired tasks; ``excel``: the file begins with a byte-order mark (csv).
 
     Raises:
         CrowdtuneError: invalid, when there is no such format or option.

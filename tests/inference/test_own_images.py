@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from django.core.files.storage import default_storage
 from django.db.models import JSONField, Value
+from django.test import Client
 from django.utils import timezone
 
 from inference import batch, services
@@ -119,6 +121,19 @@ def test_an_image_with_features_is_answered_without_its_file_and_one_without_fro
     run_actors()
     assert [row["answered_by"] for row in table(job)] == ["model"] * 5
     assert job.errors == []
+
+
+def test_the_table_for_a_spreadsheet_begins_with_the_mark_of_its_encoding_and_that_for_programs_does_not(
+    project, owner, champion, add_images, run_actors
+) -> None:
+    add_images([1])
+    browser = Client()
+    browser.force_login(owner)
+    browser.post(f"{SERVING}answers/", {"format": "csv"})
+    services.start_batch(project=project, user=owner, stored=True)
+    run_actors()
+    files = [default_storage.open(job.result["file"]).read() for job in Job.objects.order_by("created_at")]
+    assert files[0] == codecs.BOM_UTF8 + files[1]
 
 
 def test_the_labels_are_those_of_the_question_that_the_version_learned(

@@ -19,6 +19,7 @@ from labeling.collecting import tasks
 from labeling.export import FORMATS
 from labeling.importing.known import READ_ALONE, READERS
 from labeling.models import Project
+from labeling.services.exports import OPTIONS
 from labeling.surveys import survey
 from labeling.views.owner.context import load_project, refusals
 
@@ -42,6 +43,7 @@ class ExportForm(forms.Form):
     final = forms.BooleanField(required=False)
     images = forms.BooleanField(required=False)
     judgments = forms.BooleanField(required=False)
+    excel = forms.BooleanField(required=False)
 
 
 class ImportForm(forms.Form):
@@ -75,7 +77,7 @@ def export(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, _("Choose a format."))
         return redirect("project-labels", project.slug)
-    options = {name: True for name in ("final", "images", "judgments") if form.cleaned_data[name]}
+    options = {name: True for name in OPTIONS if form.cleaned_data[name]}
     with refusals(request):
         services.start_export(project=project, into=form.cleaned_data["format"], user=request.user, options=options)
         messages.success(request, _("The export runs in the background; its link appears here when it is ready."))

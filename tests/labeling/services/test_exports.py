@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -105,6 +106,23 @@ def test_an_export_tells_how_many_of_its_images_have_a_label(make_project, run_a
     job, data = export(project, "csv", run_actors)
     assert (job.result["images"], job.result["labeled"]) == (3, 2)
     assert len(data.splitlines()) == 1 + job.result["labeled"]
+
+
+@pytest.mark.parametrize("judgments", [False, True])
+def test_a_csv_for_excel_begins_with_its_mark_and_comes_back_all_the_same(judgments, make_project, run_actors):
+    project = make_project(images=1, judgments_max=1)
+    answered(project, ["cat"], "category")
+    _job, plain = export(project, "csv", run_actors, judgments=judgments)
+    _job, marked = export(project, "csv", run_actors, judgments=judgments, excel=True)
+    assert marked == codecs.BOM_UTF8 + plain
+    target = make_project(images=1, name="Target", judgments_max=1)
+    file = SimpleUploadedFile("labels.csv", marked)
+    if judgments:
+        services.import_judgments(project=target, file=file, user=target.owner)
+    else:
+        services.import_labels(project=target, file=file, form="csv", take_as="judgments", source="", user=None)
+    run_actors()
+    assert Judgment.objects.get(project=target).answers == {"category": "cat"}
 
 
 def test_two_images_of_one_name_stay_two_files(make_project, run_actors):
