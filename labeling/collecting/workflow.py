@@ -41,8 +41,8 @@ Box = dict[str, Any]
 
 def hold(*, task_id: int) -> None:
     """Lock all tasks of the image before one of them is decided: what follows from that may void others of them."""
-    image_id, project_id = Task.objects.values_list("image_id", "project_id").get(pk=task_id)
-    tasks.hold(images=[image_id], project_id=project_id)
+    for image_id, project_id in Task.objects.filter(pk=task_id).values_list("image_id", "project_id"):
+        tasks.hold(images=[image_id], project_id=project_id)
 
 
 def advance(*, task_id: int) -> Task | None:

@@ -15,12 +15,30 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from django.db import IntegrityError, OperationalError, connection
+from django.db.models import Model, QuerySet
+from django.utils.translation import gettext as _
 from psycopg import errors
+
+from labeling.errors import CrowdtuneError
 
 Result = TypeVar("Result")
 Params = ParamSpec("Params")
+Row = TypeVar("Row", bound=Model)
 TRIES = 5
 _LOST = (errors.DeadlockDetected, errors.ForeignKeyViolation)
+
+
+def held(rows: QuerySet[Row], pk: object) -> Row:
+    """The row with this key, locked until the transaction ends.
+
+    Raises:
+        CrowdtuneError: conflict, somebody has deleted it since it was looked at.
+    """
+    row = rows.select_for_update().filter(pk=pk).first()
+    if row is None:
+        told = _("Somebody deleted this at the same moment, so there is nothing left to change.")
+        raise CrowdtuneError("conflict", told, 409)
+    return row
 
 
 def again(work: Callable[[], Result]) -> Result:

@@ -16,6 +16,7 @@ from labeling import audit
 from labeling.errors import CrowdtuneError
 from labeling.files import imaging, storage
 from labeling.models import Category, CategoryExample, Project
+from labeling.resilience import races
 from labeling.services.surveys import build_document, replace_survey
 from labeling.text.words import gettext as _
 from labeling.upkeep import discarding
@@ -71,7 +72,7 @@ def add_example(*, category: Category, data: bytes, alt: str = "", user: Any) ->
     width, height = imaging.open_image(picture).size
     name = f"projects/{category.project_id}/examples/{hashlib.sha256(picture).hexdigest()}.jpg"
     with transaction.atomic():
-        Category.objects.select_for_update().get(pk=category.pk)
+        _hold(category)
         if category.examples.exclude(file=name).count() >= MOST_EXAMPLES:
             message = _("A category shows at most %(most)s examples; remove one first.") % {"most": MOST_EXAMPLES}
             raise CrowdtuneError("too_many_examples", message, 409)
@@ -88,6 +89,7 @@ def change_example(*, example: CategoryExample, alt: str, user: Any) -> Category
     """Change what is said of the picture."""
     alt = _checked_alt(alt)
     with transaction.atomic():
+        _hold(example.category)
         before, example.alt = example.alt, alt
         example.save(update_fields=["alt"])
         if before != alt:
@@ -98,10 +100,17 @@ def change_example(*, example: CategoryExample, alt: str, user: Any) -> Category
 def remove_example(*, example: CategoryExample, user: Any) -> None:
     """Show it no more; its file goes in the background, unless another category of the project shows it."""
     with transaction.atomic():
+        _hold(example.category)
         _log(example, user, "example_removed", example.alt)
         row = CategoryExample.objects.filter(pk=example.pk)
         discarding.note_examples(row)
         row.delete()
+
+
+def _hold(category: Category) -> None:
+    """Lock the project and then it, as a change of the survey does: that may take it out, and its examples with it."""
+    Project.objects.select_for_update().get(pk=category.project_id)
+    races.held(Category.objects.all(), category.pk)
 
 
 def _checked_alt(alt: str) -> str:

@@ -11,6 +11,7 @@ from labeling import audit
 from labeling.collecting import box_golds, marking, phases, tasks, workflow
 from labeling.consensus.update import update_task
 from labeling.models import Gold, Project, Task
+from labeling.resilience import races
 
 
 def set_gold(
@@ -25,6 +26,7 @@ def set_gold(
     entry = marking.normal(project, answers)
     entry.update(use=use, explanation=explanation, position=position)
     with transaction.atomic():
+        races.held(Task.objects.all(), task.pk)
         before = _known(task)
         gold = marking.mark(task=task, project=project, entry=entry, source=getattr(user, "username", ""))
         answers = gold.answers if before is None else [before, gold.answers]
@@ -40,6 +42,7 @@ def remove_gold(*, task: Task, user: Any) -> None:
     """
     project = Project.objects.get(pk=task.project_id)
     with transaction.atomic():
+        races.held(Task.objects.all(), task.pk)
         changes = {"task": task.pk, "answers": _known(task)}
         marking.forget(project=project, task_ids=[task.pk])
         fresh = Task.objects.get(pk=task.pk)

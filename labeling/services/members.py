@@ -20,7 +20,7 @@ from labeling.accounts.keys import SCOPES, create_key
 from labeling.collecting import leases
 from labeling.errors import CrowdtuneError
 from labeling.models import Appeal, Assignment, Departure, Gold, Judgment, Membership, Project, Role
-from labeling.resilience.races import retried
+from labeling.resilience import races
 from labeling.text.words import gettext as _
 
 LABELERS = ("label",)  # what a worker's key may be used for
@@ -167,7 +167,7 @@ def successors(project: Project) -> QuerySet[Membership]:
     return managers.exclude(user__password__startswith=UNUSABLE_PASSWORD_PREFIX).order_by("user__username")
 
 
-@retried
+@races.retried
 def hand_over_project(*, project: Project, username: str, by: Any) -> Project:
     """Make a manager the project's owner; who owned it manages it from then on.
 
@@ -218,7 +218,7 @@ def remove_member(*, member: Membership, by: Any) -> None:
             leases.end(assignment_id=pk, worker_id=member.user_id, state=Assignment.State.RELEASED, reason="")
         held.update(state=Assignment.State.RELEASED)  # one that ran out could be taken again
         # Looked at under its lock: a rule may have lowered the weight since.
-        Departure.note(Membership.objects.select_for_update().get(pk=member.pk))
+        Departure.note(races.held(Membership.objects.all(), member.pk))
         member.delete()
 
 

@@ -12,6 +12,7 @@ from labeling.accounts import people
 from labeling.collecting import tasks, workflow
 from labeling.errors import CrowdtuneError
 from labeling.models import Consensus, Project, Task
+from labeling.resilience import races
 from labeling.surveys import survey
 from labeling.text.words import gettext as _
 
@@ -30,7 +31,7 @@ def decide_task(*, task: Task, answers: dict[str, Any], user: Any, seen: str | N
     checked = asked.check(task.stage, answers, width=task.image.width, height=task.image.height)
     ids = {question.key: question.id for question in asked.at(task.stage)}
     with transaction.atomic():
-        workflow.hold(task_id=task.pk)  # before its consensus, as an answer does
+        _hold(task)  # before its consensus, as an answer does
         if Task.objects.filter(pk=task.pk, is_gold=True).exists():
             # Else people would go on to be measured by another answer than the label.
             raise CrowdtuneError(
@@ -64,6 +65,12 @@ def decide_task(*, task: Task, answers: dict[str, Any], user: Any, seen: str | N
     return task
 
 
+def _hold(task: Task) -> None:
+    """Lock it and the others of its image, which may be deleted at this moment."""
+    workflow.hold(task_id=task.pk)
+    races.held(Task.objects.all(), task.pk)
+
+
 def _refuse_decided(task: Task, user: Any) -> None:
     rows = Consensus.objects.filter(task=task).exclude(decided_by=None).exclude(decided_by=user)
     for row in rows.select_related("decided_by")[:1]:
@@ -74,7 +81,7 @@ def _refuse_decided(task: Task, user: Any) -> None:
 def retire_task(*, task: Task, user: Any) -> Task:
     """Close a task as it stands, by a person."""
     with transaction.atomic():
-        workflow.hold(task_id=task.pk)
+        _hold(task)
         if not tasks.retire(task_id=task.pk, because=Task.Because.PERSON):
             raise CrowdtuneError("not_open", _("This task is retired already."), 409)
         _follow(task)
@@ -94,7 +101,7 @@ def _follow(task: Task) -> None:
 def reopen_task(*, task: Task, user: Any, count: int = 1) -> Task:
     """Ask ``count`` more judgments of a retired task; a person's decision on it is withdrawn."""
     with transaction.atomic():
-        workflow.hold(task_id=task.pk)
+        _hold(task)
         if not tasks.reopen(task_id=task.pk, count=count):
             raise CrowdtuneError("not_retired", _("Only a retired task that is not gold can be opened again."), 409)
         Consensus.objects.filter(task=task).update(decided_by=None, is_final=False)
