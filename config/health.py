@@ -28,6 +28,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
 from config.models import QueuedMessage
+from labeling.errors import FORBIDDEN
 from labeling.resilience import outages
 from training.models import ModelVersion
 
@@ -92,7 +93,7 @@ def storage() -> None:
     except OSError as error:
         if outages.is_full(error):
             raise NotReady("The disk is full.") from error
-        if error.errno in outages.FORBIDDEN:
+        if error.errno in FORBIDDEN:
             raise NotReady(f"The store of files refuses this: {error.strerror}.") from error
         raise
     finally:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # on a disk, or in one's share of it
+FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}  # to write there
 
 LONGEST = 2000  # characters of a sentence that refuses
 

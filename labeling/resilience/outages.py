@@ -5,7 +5,6 @@ Told by the error that arrived, or by what it was raised from: drivers and frame
 
 from __future__ import annotations
 
-import errno
 import shutil
 import sqlite3
 import sys
@@ -15,9 +14,7 @@ from typing import Any
 import psycopg
 from django.db import DatabaseError, InterfaceError, OperationalError
 
-from labeling.errors import NO_ROOM
-
-FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
+from labeling.errors import FORBIDDEN, NO_ROOM
 
 
 def is_outage(error: BaseException | None) -> bool:

@@ -232,6 +232,8 @@ def died(run_id: str, death: ChildDied, attempt: int | None = None) -> bool:
     run = TrainingRun.objects.filter(pk=run_id, state=State.RUNNING, attempts=attempt).first()
     if run is None:
         return TrainingRun.objects.filter(pk=run_id, state=State.QUEUED).exists()
+    # A supervisor sees only the worker, which lives on.
+    logger.warning("the trainer process ended with %s in attempt %d of the run %s", death.how, run.attempts, run_id)
     if death.was_killed and run.attempts < MAX_ATTEMPTS:
         return release(run_id, run.attempts)
     message = _("The trainer process ended with %(how)s in the stage %(stage)s.") % {

@@ -107,12 +107,13 @@ def test_a_run_goes_on_after_the_database_was_restarted(
     assert (run.state, run.attempts) == ("succeeded", 3), run.failure
 
 
-def test_a_run_killed_again_and_again_fails_with_advice(run: TrainingRun) -> None:
+def test_a_run_killed_again_and_again_fails_with_advice(run: TrainingRun, caplog: pytest.LogCaptureFixture) -> None:
     for attempt in range(1, running.MAX_ATTEMPTS + 1):
         claimed = running.claim(str(run.pk))
         assert claimed is not None
         again = running.died(str(run.pk), ChildDied(-signal.SIGKILL), claimed.attempts)
         assert again is (attempt < running.MAX_ATTEMPTS)
+        assert f"ended with SIGKILL in attempt {attempt} of the run {run.pk}" in caplog.text
 
     run.refresh_from_db()
     assert run.state == "failed"

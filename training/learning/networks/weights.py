@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from labeling.errors import FORBIDDEN
 from labeling.text.words import gettext as _
 from training.learning.errors import WeightsMissing
 from training.learning.files import digest_of, locked, sha256_of
@@ -113,7 +114,7 @@ def fetch(backbone: Backbone, keras_home: Path, progress: Callable[[float], bool
         progress: Called with the share that is done, 0..1; False stops.
 
     Raises:
-        WeightsMissing: no address, no connection, another hash, or stopped; no partial file stays.
+        WeightsMissing: no address, no connection, another hash, no right to write, or stopped; no partial file stays.
     """
     if not backbone.weights_file:
         told = _("Nobody has published weights of %(title)s.")
@@ -121,17 +122,29 @@ def fetch(backbone: Backbone, keras_home: Path, progress: Callable[[float], bool
     found = locate(backbone, keras_home)
     if found.usable or not backbone.weights_url:
         return found if found.usable else require(backbone, keras_home)
-    with locked(found.expected.with_name(f".{backbone.weights_file}.lock")):
-        found = locate(backbone, keras_home)
-        if found.usable:  # another process was faster
-            return found
-        partial = found.expected.with_name(f".{backbone.weights_file}.part")
-        try:
-            _download(backbone, partial, progress)
-            partial.replace(found.expected)
-        finally:
-            partial.unlink(missing_ok=True)
+    try:
+        with locked(found.expected.with_name(f".{backbone.weights_file}.lock")):
+            if not locate(backbone, keras_home).usable:  # no other process was faster
+                _fetch_into(found.expected, backbone, progress)
+    except OSError as error:
+        if error.errno not in FORBIDDEN:
+            raise
+        told = _(
+            "The weights of %(title)s cannot be written into %(folder)s (%(error)s). Let KERAS_HOME name a folder that"
+            " this process may write."
+        )
+        names = {"title": backbone.title, "folder": found.expected.parent, "error": error.strerror}
+        raise WeightsMissing(told % names) from error
     return require(backbone, keras_home)
+
+
+def _fetch_into(path: Path, backbone: Backbone, progress: Callable[[float], bool] | None) -> None:
+    partial = path.with_name(f".{backbone.weights_file}.part")
+    try:
+        _download(backbone, partial, progress)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _download(backbone: Backbone, partial: Path, progress: Callable[[float], bool] | None) -> None:

@@ -81,6 +81,12 @@ def test_a_download_that_fails_leaves_nothing(tmp_path: Path, server: tuple[str,
     assert [path for path in (tmp_path / "models").iterdir() if not path.name.endswith(".lock")] == []
 
 
+def test_a_folder_that_may_not_be_written_is_named_with_the_setting(server: tuple[str, dict[str, int]]) -> None:
+    """The kernel's own, where nobody makes folders, root included."""
+    with pytest.raises(WeightsMissing, match=r"/sys/models.*KERAS_HOME"):
+        weights.fetch(published(server[0]), Path("/sys"))
+
+
 def test_the_weights_of_the_shared_folder_are_recognised(shared_data: Path) -> None:
     home = shared_data / "weights"
     assert weights.locate(V2, home).state == "verified"
