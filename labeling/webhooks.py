@@ -12,6 +12,7 @@ import base64
 import hashlib
 import hmac
 import json
+import random
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -32,6 +33,7 @@ from labeling.text.words import gettext as _
 
 SECONDS = 10.0  # for all of it, however slowly a receiver speaks
 TURN = 10.0  # seconds of a turn that one receiver may take
+LONG = 60.0  # seconds of a turn after which nobody is waited for who was not there before
 SHARE = 20  # letters to one receiver before those to others come
 # After each failure: 10 s, 1 min, 5 min, 30 min, 2 h, and four times 6 h, so that a receiver may be away for a day; the
 # tenth is the last. A receiver may ask for 6 h of patience.
@@ -79,16 +81,21 @@ def deliver_due(*, backend: httpcore.NetworkBackend | None = None, most: int = 2
     """Send what is due, one after the other; returns how many arrived.
 
     Nobody waits for another's receiver. One that cannot be reached, or has taken TURN seconds, is left alone until the
-    next turn; and who has very many letters has SHARE of them sent before those of others.
+    next turn; who has very many letters has SHARE of them sent before those of others; and those that could not be
+    reached the last time come behind all others, in any order, while the turn is not LONG yet.
     """
-    arrived, silent = 0, set[int]()
+    arrived, silent, unreached = 0, set[int](), _unreached()
+    until = time.monotonic() + LONG
     taken: dict[int, float] = {}
     round_of: Counter[int] = Counter()
     for _number in range(most):
-        row = _next({*silent, *(hook for hook, letters in round_of.items() if letters >= SHARE)})
+        row = _next({*silent, *unreached, *(hook for hook, letters in round_of.items() if letters >= SHARE)})
         if row is None and round_of:
             round_of.clear()
-            row = _next(silent)
+            row = _next({*silent, *unreached})
+        if row is None and unreached and time.monotonic() < until:
+            unreached.pop()
+            continue
         if row is None:
             return arrived
         began = time.monotonic()
@@ -99,6 +106,14 @@ def deliver_due(*, backend: httpcore.NetworkBackend | None = None, most: int = 2
         if row.status_code is None or taken[hook] >= TURN:
             silent.add(hook)
     return arrived
+
+
+def _unreached() -> list[int]:
+    """Webhooks of which a letter waits because nobody was there to take it, shuffled."""
+    waiting = WebhookDelivery.objects.filter(state=State.WAITING, attempts__gt=0, status_code=None)
+    found = list(waiting.order_by().values_list("webhook_id", flat=True).distinct())
+    random.shuffle(found)
+    return found
 
 
 def _next(without: Collection[int]) -> WebhookDelivery | None:

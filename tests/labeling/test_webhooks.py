@@ -194,6 +194,14 @@ def test_a_receiver_that_is_away_holds_up_no_other(project: Project, hook: Webho
     assert sum(row.attempts for row in WebhookDelivery.objects.filter(webhook=away)) == 1
 
 
+def test_many_that_hang_do_not_take_the_turn_of_others(hook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+    hook.deliveries.create(event="judgment.created", payload={}, attempts=1)
+    Webhook.objects.create(project=hook.project, url=hook.url).deliveries.create(event="job.finished", payload={})
+    for seconds, attempts in ((-1.0, 1), (60.0, 2)):
+        monkeypatch.setattr(webhooks, "LONG", seconds)
+        assert (deliver(), hook.deliveries.get().attempts) == (1, attempts)
+
+
 def test_a_webhook_that_is_turned_off_is_told_nothing_until_it_is_on_again(
     project: Project, hook: Webhook, receiver: Receiver
 ) -> None:
