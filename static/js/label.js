@@ -62,7 +62,7 @@ const outbox = new Outbox(client, {
   onChange: (state) => {
     if (state.failing && reach === AHEAD) {
       reach = FAR;
-      if (!state.denied) toast(words.kept, "warn", 8);
+      if (!state.denied) toast(words.kept, "warn");
     }
     connection = state;
     tellConnection();
@@ -206,7 +206,7 @@ async function waitForTask() {
       if (current) break;
       // A page of its own says why: a pause, a project that has ended, a session that is over.
       if (isDenied(error) || !isPassing(error)) return leave(isDenied(error) ? 1000 : undefined);
-      if (pause === 300 && !(error instanceof Refusal)) toast(words.none_left, "warn", 8);
+      if (pause === 300 && !(error instanceof Refusal)) toast(words.none_left, "warn");
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }

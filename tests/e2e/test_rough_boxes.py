@@ -141,3 +141,16 @@ def test_a_long_category_of_boxes_stays_inside_of_the_window(make_project, start
     assert chip
     assert chip["x"] + chip["width"] <= width
     axe(page)
+
+
+def test_the_list_of_boxes_shows_the_whole_name_of_a_category(make_project, start):
+    choices = ["White blood cell", "Red blood cell"]
+    place = {"key": "place", "kind": "boxes", "prompt": "Where?", "options": {"choices": choices}}
+    page = start(make_project(questions=[place], images=1), width=1440)
+    page.locator("#stage").press("n")
+    lack = """select => {
+        const room = select.offsetWidth;
+        select.style.inlineSize = 'max-content';
+        return Math.max(0, select.offsetWidth - room);
+    }"""
+    assert page.locator(".box-table select").evaluate(lack) == 0

@@ -1,6 +1,7 @@
 /* The boxes as a table: what a screen reader reads, and number fields to set a box exactly without a pointer. */
 import { icon } from "../toast.js";
 
+const SHORT = 5; // characters of a category's name that fit beside the numbers
 const SIDES = ["x", "y", "width", "height"];
 
 export class List {
@@ -10,6 +11,7 @@ export class List {
     this.rows = new Map(); // box id -> row
     this.sides = [...table.tHead.rows[0].cells].slice(1).map((cell) => cell.textContent); // in the reader's language
     this.options = [...this.body.querySelector("select").options]; // each with its language
+    table.classList.toggle("tall", this.options.some(({ text }) => text.length > SHORT));
     this.body.replaceChildren();
     this.body.addEventListener("change", (event) => {
       const row = event.target.closest("tr");
