@@ -7,18 +7,24 @@ new images of the same kind (one in a hundred should be), then of strangers, amo
 
 A network with a layer behind a colon is cut there, as fine-tuning does. ``--others`` adds a table in which each measure
 is judged by the distance that one in a hundred of the new images lies beyond: what it could find at best.
+
+``--minority`` tells instead how often drift gives its alarm on days of which a few images in a hundred are strangers:
+by the distance of the day's images, by the share of novel ones, and by that share at any look during the day. ``mixed``
+learns cats, dogs, blood smears and objects of 32 pixels together; trash is strange to it.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from bench.pictures import SHARED, features, opened, photos
-from inference.monitoring.drift import Moments, chance_limit, distance
+from bench.pictures import SHARED, Photos, features, opened, photos
+from inference.monitoring.drift import FAR, LEAST, Moments, chance_limit, distance, novel_limit
 from inference.monitoring.reference import NOVEL, Reference, fit_reference
 
 NETWORKS = ["mobilenet_v2_1.0", "mobilenet_v2_1.0:block_15_add", "mobilenet_v2_0.35", "mobilenet_0.25",
@@ -26,6 +32,10 @@ NETWORKS = ["mobilenet_v2_1.0", "mobilenet_v2_1.0:block_15_add", "mobilenet_v2_0
 SIZES = [60, 220, 450, 800]
 LEAST_NEW = 100
 ASKED = 300  # images of a day, for drift
+DAYS = 20  # drawn of each split, size of a day and share of strangers
+STRANGERS = [0.0, 0.05, 0.1, 0.2]
+A_DAY = [100, 300, 1000]
+STEP = 10  # images between two looks at one day
 Score = Callable[[np.ndarray], np.ndarray]
 
 
@@ -39,6 +49,15 @@ def sets_of(network: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray],
         data = photos(folder / at)
         x[name], y[name] = features(trunk, data)[0], data.labels
     return x, y, trunk.shape[-1]
+
+
+def small_objects(network: str) -> np.ndarray:
+    """Features of the thousand objects of 32 pixels, which have no folder for each class."""
+    key, _, cut = network.partition(":")
+    files = sorted((SHARED / "images" / "cifar10s_1000").glob("*.jpg"))
+    shas = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    data = Photos(files, shas, np.zeros(len(files), np.int64), ["objects"])
+    return features(opened(key, cut or None)[2], data)[0]
 
 
 def cases(
@@ -159,6 +178,55 @@ def summed(reference: Reference, day: np.ndarray | None = None) -> Moments:
     return moments
 
 
+def minority(network: str, sizes: list[int], seeds: int) -> None:
+    """Of days drawn from photographs that were not learned, none twice: the share with an alarm by the distance at the
+    day's end, by the novel ones at its end, and by them at any look after the first images."""
+    x, _, maps = sets_of(network)
+    small = small_objects(network)
+    sets = {"cats and dogs": x["cats and dogs"], "trash": x["trash"],
+            "mixed": np.concatenate([x["cats and dogs"], x["blood"], small])}  # fmt: skip
+    for name, strange in (("cats and dogs", "trash"), ("trash", "cats and dogs"), ("mixed", "trash")):
+        for size in (size for size in sizes if size <= len(sets[name]) - LEAST_NEW):
+            found: dict[tuple[int, float], list[tuple[bool, bool, bool]]] = {}
+            for seed, (known, new) in enumerate(halves(sets[name], size, seeds)):
+                reference = fit_reference(known, np.arange(size), np.ones(1), maps=maps)
+                rng = np.random.default_rng(seed)
+                pools = [(reference.novelty(r) > NOVEL, reference.project(r)) for r in (new, sets[strange])]
+                for asked in (asked for asked in A_DAY if asked <= len(new)):
+                    limit = FAR * chance_limit(reference.drawn, asked)
+                    for share in STRANGERS:
+                        days = (one_day(rng, pools, asked, share) for _ in range(DAYS))
+                        found.setdefault((asked, share), []).extend(
+                            alarms(reference, is_novel, places, limit) for is_novel, places in days
+                        )
+            for (asked, share), rows in found.items():
+                told = " / ".join(f"{part:.3f}" for part in np.mean(rows, axis=0))
+                print(f"{network} | {name} | {size} | {asked} | {share:.2f} | {told}", flush=True)
+
+
+def one_day(
+    rng: np.random.Generator, pools: list[tuple[np.ndarray, np.ndarray]], asked: int, share: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the day's images are novel, and where they lie; each a stranger with the chance ``share``."""
+    count = rng.binomial(asked, share)
+    at = [rng.permutation(len(pools[0][0]))[: asked - count], rng.permutation(len(pools[1][0]))[:count]]
+    order = rng.permutation(asked)
+    parts = zip(pools, at, strict=True)
+    is_novel, places = zip(*((novel[chosen], rows[chosen]) for (novel, rows), chosen in parts), strict=True)
+    return np.concatenate(is_novel)[order], np.concatenate(places)[order]
+
+
+def alarms(reference: Reference, is_novel: np.ndarray, places: np.ndarray, limit: float) -> tuple[bool, bool, bool]:
+    moments = Moments()
+    moments.add(places)
+    looks = np.append(np.arange(LEAST, len(is_novel), STEP), len(is_novel))
+    beyond = [is_novel[:n].mean() > limit_of(len(reference.points), int(n)) for n in looks]
+    return distance(moments, summed(reference)) > limit, beyond[-1], any(beyond)
+
+
+limit_of = functools.cache(novel_limit)
+
+
 def compared(network: str, sizes: list[int], seeds: int) -> None:
     x, y, maps = sets_of(network)
     found: dict[tuple[str, int], list[float]] = {}
@@ -181,8 +249,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--others", action="store_true", help="compare with other measures, too")
     parser.add_argument("--drift", action="store_true", help="and what drift sees")
+    parser.add_argument("--minority", action="store_true", help="only: what drift sees of a few strangers")
     options: Any = parser.parse_args()
     for network in options.networks:
+        if options.minority:
+            minority(network, options.sizes, options.seeds)
+            continue
         today(network, options.sizes, options.seeds)
         if options.others:
             compared(network, options.sizes, options.seeds)

@@ -54,6 +54,8 @@ class Figures:
         """Of the last day with requests of each champion, where that is today or yesterday (UTC)."""
         names = {"input_drift": "Distance of the requests; 1 is what chance reaches.",
                  "input_drift_alarm": "Beyond it the alarm is given.",
+                 "novel_share": "Share of the requests' images that are unlike all training images.",
+                 "novel_share_alarm": "Beyond it the alarm is given.",
                  "class_drift": "Stability index of the predicted classes.",
                  "class_drift_alarm": "Beyond it the alarm is given.",
                  "drift_alarm": "1 where it is given."}  # fmt: skip
@@ -61,9 +63,11 @@ class Figures:
             name: GaugeMetricFamily(f"crowdtune_{name}", said, labels=["project"]) for name, said in names.items()
         }
         for slug, row in figures.drift_now().items():
-            values = (row["input_drift"], row["input_alarm"], row["class_drift"], row["class_alarm"], row["is_alarm"])
+            values = (row["input_drift"], row["input_alarm"], row["novel_share"], row["novel_alarm"],
+                      row["class_drift"], row["class_alarm"], row["is_alarm"])  # fmt: skip
             for gauge, value in zip(gauges.values(), values, strict=True):
-                gauge.add_metric([slug], float(value))
+                if value is not None:
+                    gauge.add_metric([slug], float(value))
         yield from gauges.values()
 
     def _queue(self) -> Iterator[Metric]:

@@ -180,7 +180,9 @@ class Traffic(models.Model):
     compared = models.PositiveIntegerField(default=0, help_text=_("Images that the challenger answered too."))
     agreed = models.PositiveIntegerField(default=0)
     classes = models.JSONField(default=dict, help_text=_("Category -> images predicted as it."))
-    moments = models.JSONField(default=dict, help_text=_("Sums of projected features: see monitoring.drift."))
+    moments = models.JSONField(
+        default=dict, help_text=_("Sums of projected features, and how many are novel: see monitoring.drift.")
+    )
 
     class Meta:
         verbose_name_plural = "traffic"
@@ -199,6 +201,8 @@ class Drift(models.Model):
     images = models.PositiveIntegerField()
     feature_distance = models.FloatField()
     feature_limit = models.FloatField(help_text=_("What chance alone stays below 99 times in 100."))
+    novel_share = models.FloatField(null=True, help_text=_("Of the images looked at; null where they are too few."))
+    novel_limit = models.FloatField(null=True, help_text=_("What chance alone stays within 999 times in 1,000."))
     class_psi = models.FloatField()
     is_alarm = models.BooleanField(default=False)
 

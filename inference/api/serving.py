@@ -63,6 +63,12 @@ class DriftSerializer(serializers.Serializer):
         help_text="How far they are from the training images; 1 is what chance reaches."
     )
     input_alarm = serializers.FloatField(help_text="The input drift beyond which the alarm is given.")
+    novel_share = serializers.FloatField(
+        allow_null=True,
+        help_text="Share of them that are unlike all training images; one in a hundred is expected. Null where fewer"
+        " than 50 were looked at.",
+    )
+    novel_alarm = serializers.FloatField(allow_null=True, help_text="The share beyond which the alarm is given.")
     class_drift = serializers.FloatField(help_text="Population stability index of the predicted classes.")
     class_alarm = serializers.FloatField(help_text="The class drift beyond which the alarm is given.")
     is_alarm = serializers.BooleanField()

@@ -132,13 +132,20 @@ def measure_drift(version: ModelVersion, rows: QuerySet[Traffic], now: datetime)
     else:
         limit = drift.chance_limit(reference.drawn, today.count)
     index = drift.psi(reference.class_shares.tolist(), [classes[key] for key in version.categories])
-    has_moved = distance > drift.FAR * limit or index > drift.psi_alarm(len(version.categories), today.count)
+    novel = today.novel / today.looked if today.looked >= drift.LEAST else None
+    novel_limit = drift.novel_limit(len(reference.points), today.looked)
+    has_moved = (
+        distance > drift.FAR * limit
+        or (novel is not None and novel > novel_limit)
+        or index > drift.psi_alarm(len(version.categories), today.count)
+    )
     is_alarm = today.count >= drift.LEAST and has_moved
     row, _created = Drift.objects.update_or_create(
         version=version, day=now.date(),
         defaults={
             "project_id": version.project_id, "images": today.count, "feature_distance": distance,
-            "feature_limit": limit, "class_psi": index, "is_alarm": is_alarm,
+            "feature_limit": limit, "novel_share": novel, "novel_limit": novel_limit, "class_psi": index,
+            "is_alarm": is_alarm,
         },
     )  # fmt: skip
     return row

@@ -22,6 +22,7 @@ class Alarm:
 
     since: date  # the first of the days with requests that have all given the alarm
     is_of_images: bool  # the images look otherwise than those learned
+    novel: float = 0.0  # of the last day's images, where these are more than chance brings
     category: str = ""  # whose share of the answers has grown most, where shares give the alarm
     share: float = 0.0  # of the last day
     learned: float = 0.0  # of the training images
@@ -35,14 +36,15 @@ def alarm_of(version: ModelVersion) -> Alarm | None:
     last = days[0]
     unbroken = next((place for place, row in enumerate(days) if not row.is_alarm), len(days))
     since, is_of_images = days[unbroken - 1].day, last.feature_distance > FAR * last.feature_limit
+    novel = last.novel_share if last.novel_share and last.novel_share > (last.novel_limit or 0.0) else 0.0
     reference = stored_reference.reference_of(VersionRef.of(version))
     shares = _shares(version, last.day)
     if last.class_psi <= psi_alarm(len(version.categories), last.images) or reference is None or shares is None:
-        return Alarm(since, is_of_images)
+        return Alarm(since, is_of_images, novel)
     learned = np.asarray(reference.class_shares, np.float64)
     most = int((shares - learned).argmax())
     names, key = labels.category_names(version.run.snapshot.question), version.categories[most]
-    return Alarm(since, is_of_images, names.get(key, key), float(shares[most]), float(learned[most]))
+    return Alarm(since, is_of_images, novel, names.get(key, key), float(shares[most]), float(learned[most]))
 
 
 def _shares(version: ModelVersion, day: date) -> np.ndarray | None:

@@ -1,12 +1,14 @@
 """Have the requests moved away from what the version was trained on?
 
-Two figures. The Fréchet distance between the projected features of the requests and those of training images that had
-no part in finding the projection (which makes the latter a standard normal in its first two moments), and the
-population stability index of the predicted classes. A distance is judged against what two samples of one kind, as
-many as there are of each, reach by chance.
+Three figures. The Fréchet distance between the projected features of the requests and those of training images that had
+no part in finding the projection (which makes the latter a standard normal in its first two moments), the share of the
+requests that are novel, and the population stability index of the predicted classes. A distance is judged against what
+two samples of one kind, as many as there are of each, reach by chance; and so is the share, which finds a minority of
+strangers that moves no mean.
 
 Source: Heusel et al. (2017) for the distance of Gaussians; Efron & Tibshirani, An Introduction to the Bootstrap (1993),
-chapter 16, for two samples; Yurdakul, Statistical Properties of PSI (2018).
+chapter 16, for two samples; Skellam, A Probability Distribution Derived from the Binomial (1948), for a share that is
+not quite known; Yurdakul, Statistical Properties of PSI (2018).
 """
 
 from __future__ import annotations
@@ -25,13 +27,20 @@ FAR = 1.5  # times the distance that chance reaches: beyond it the images are ot
 DRAWS = 200  # that show what chance reaches
 MOST_DRAWN = 2000  # images of one draw, however many were asked about
 LEAST = 50  # images under which no alarm is given
+EXPECTED = 0.01  # of new images of the known kind are novel
+BY_CHANCE = 0.001  # of days without a stranger have more novel images than the alarm waits for
 
 
 @dataclass
 class Moments:
-    """Running sums of projected features: they add up over processes and days."""
+    """Running sums of projected features, and how many are novel: they add up over processes and days.
+
+    Of very many only some are looked at for novelty, which costs more.
+    """
 
     count: int = 0
+    looked: int = 0
+    novel: int = 0  # of those that were looked at
     sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros(DIMENSIONS))
     products: NDArray[np.float64] = field(default_factory=lambda: np.zeros((DIMENSIONS, DIMENSIONS)))
 
@@ -45,12 +54,15 @@ class Moments:
 
     def merge(self, other: Moments) -> None:
         self.count += other.count
+        self.looked += other.looked
+        self.novel += other.novel
         self.sums = self.sums + other.sums
         self.products = self.products + other.products
 
     def as_json(self) -> dict[str, object]:
         upper = self.products[np.triu_indices(DIMENSIONS)]
-        return {"count": self.count, "sums": _rounded(self.sums), "products": _rounded(upper)}
+        counts = {"count": self.count, "looked": self.looked, "novel": self.novel}
+        return counts | {"sums": _rounded(self.sums), "products": _rounded(upper)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Moments:
@@ -59,7 +71,8 @@ class Moments:
         products = np.zeros((DIMENSIONS, DIMENSIONS))
         products[np.triu_indices(DIMENSIONS)] = np.asarray(data["products"], np.float64)
         products = products + np.triu(products, 1).T
-        return cls(int(data["count"]), np.asarray(data["sums"], np.float64), products)
+        looked, novel = int(data.get("looked", 0)), int(data.get("novel", 0))  # rows of older releases have none
+        return cls(int(data["count"]), looked, novel, np.asarray(data["sums"], np.float64), products)
 
 
 def _rounded(values: NDArray[np.float64]) -> list[float]:
@@ -110,6 +123,20 @@ def chance_limit(points: NDArray[np.floating], count: int) -> float:
         requests.add(points[rng.integers(0, len(points), min(count, MOST_DRAWN))])
         reached.append(distance(requests, training))
     return float(np.quantile(reached, 0.99))
+
+
+def novel_limit(known: int, images: int) -> float:
+    """The share of novel images that ``images`` more of the training images' kind hardly ever exceed.
+
+    Beyond the threshold lies one in a hundred as far as ``known`` training images can tell: of few of them it may well
+    be three. So the number is beta-binomial, with what is known of the share by Jeffreys' prior.
+    """
+    n = min(max(images, 1), MOST_DRAWN)
+    a, b = known * EXPECTED + 0.5, known * (1 - EXPECTED) + 0.5
+    k = np.arange(n + 1)
+    ways = -np.log(n + 1) - scipy.special.betaln(n - k + 1, k + 1)
+    chances = np.exp(ways + scipy.special.betaln(k + a, n - k + b) - scipy.special.betaln(a, b))
+    return float(np.searchsorted(np.cumsum(chances), 1 - BY_CHANCE)) / n
 
 
 def psi(expected: Sequence[float], counts: Sequence[float]) -> float:

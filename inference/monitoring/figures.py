@@ -179,7 +179,8 @@ def drift_now() -> dict[str, dict[str, Any]]:
 
 def _days(rows: QuerySet[Drift]) -> Iterable[dict[str, Any]]:
     """Oldest first. How many categories a version has is counted in the database, where they may be thousands."""
-    names = ("project__slug", "version__number", "day", "images", "feature_distance", "feature_limit", "class_psi")
+    names = ("project__slug", "version__number", "day", "images", "feature_distance", "feature_limit", "class_psi",
+             "novel_share", "novel_limit")  # fmt: skip
     classes = Func(F("version__categories"), function="jsonb_array_length", output_field=IntegerField())
     return rows.order_by("day", "version").values(*names, "is_alarm", classes=classes)
 
@@ -188,23 +189,28 @@ def _drift(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "version": row["version__number"], "day": row["day"].isoformat(), "images": row["images"],
         "input_drift": row["feature_distance"] / max(row["feature_limit"], 1e-9), "input_alarm": FAR,
+        "novel_share": row["novel_share"], "novel_alarm": row["novel_limit"],
         "class_drift": row["class_psi"], "class_alarm": psi_alarm(row["classes"], row["images"]),
         "is_alarm": row["is_alarm"],
     }  # fmt: skip
 
 
 def drift_plots(project: Project) -> list[charts.Chart]:
-    """Distance of each day's requests from the training images, in units of what chance alone reaches; and how far the
-    classes' shares have moved, in units of where their alarm is: of few images chance moves them further.
+    """Distance of each day's requests from the training images, in units of what chance alone reaches; and how many are
+    novel and how far the classes' shares have moved, in units of where the alarm is: of few images chance moves them
+    further.
 
     Each version was trained on images of its own: their days make a line each.
     """
     distances: dict[int, list[tuple[Any, float]]] = defaultdict(list)
+    novel: dict[int, list[tuple[Any, float]]] = defaultdict(list)
     shares: dict[int, list[tuple[Any, float]]] = defaultdict(list)
     for row in drift_days(project):
         if row["images"] >= LEAST:  # a few images say nothing: no alarm looks at them, either
             at = datetime.fromisoformat(row["day"]).replace(tzinfo=UTC)
             distances[row["version"]].append((at, row["input_drift"]))
+            if row["novel_share"] is not None:
+                novel[row["version"]].append((at, row["novel_share"] / row["novel_alarm"]))
             shares[row["version"]].append((at, row["class_drift"] / row["class_alarm"]))
     return [
         charts.line(
@@ -213,6 +219,14 @@ def drift_plots(project: Project) -> list[charts.Chart]:
             description=_(
                 "How far the day's images are from the training images, on days with at least %d; 1 is what chance"
                 " alone reaches."
+            ) % LEAST,
+        ),
+        charts.line(
+            _series(project, novel), title=_("Strangers among the images"), x_label=_("Day (UTC)"), x_format="time",
+            y_low=0.0, months=languages.months(), reference=(1.0, _("Alarm")),
+            description=_(
+                "How many of the day's images are unlike all training images, on days with at least %d; 1 is where the"
+                " alarm is. It finds a few strangers that change no mean."
             ) % LEAST,
         ),
         charts.line(

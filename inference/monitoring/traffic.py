@@ -2,8 +2,8 @@
 
 A request adds to counters under a lock; a timer writes one row per version and period, and of an hour that is over one
 row is left. What a database that is away does not take is added to the next period: sums, which no outage makes large.
-Nothing of a picture is kept, only counts of predicted categories, latencies in buckets, and sums of projected features
-for drift.
+Nothing of a picture is kept, only counts of predicted categories, latencies in buckets, and for drift how many pictures
+are novel and sums of projected features.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ from inference.engine.routing import VersionRef
 from inference.models import Traffic
 from inference.monitoring import stored_reference
 from inference.monitoring.drift import Moments
+from inference.monitoring.reference import NOVEL
 from training.models import ModelVersion
 
 logger = logging.getLogger(__name__)
 SECONDS = 5.0
 TOGETHER = 64  # pictures whose features are projected at once: alone each would fetch the directions from memory anew
+LOOKED = 128  # pictures of a period that are compared with the training images, 50 µs each: stored ones take no more
 
 
 @dataclass
@@ -74,7 +76,11 @@ class Counts:
         waiting, self.features, self.waiting = self.features, [], 0
         reference = stored_reference.reference_of(self.version) if waiting else None
         if reference is not None:
-            self.moments.add(reference.project(np.concatenate(waiting)))
+            features = np.concatenate(waiting)
+            self.moments.add(reference.project(features))
+            some = features[: max(LOOKED - self.moments.looked, 0)]
+            self.moments.looked += len(some)
+            self.moments.novel += int((reference.novelty(some) > NOVEL).sum())
 
 
 @functools.lru_cache(maxsize=1000)

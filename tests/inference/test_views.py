@@ -303,12 +303,20 @@ def test_a_drift_alarm_says_since_when_and_which_category_has_grown(
     assert [day["is_alarm"] for day in days] == [True, False, True, True]
     assert days[-1] == {
         "version": champion.number, "day": now.date().isoformat(), "images": 60, "input_drift": 1.0, "input_alarm": 1.5,
-        "class_drift": 2.0, "class_alarm": 0.25, "is_alarm": True,
+        "novel_share": None, "novel_alarm": None, "class_drift": 2.0, "class_alarm": 0.25, "is_alarm": True,
     }  # fmt: skip
     told = browser.get("/metrics").content.decode()
     for line in ("input_drift{project=%s} 1.0", "input_drift_alarm{project=%s} 1.5", "class_drift{project=%s} 2.0",
                  "class_drift_alarm{project=%s} 0.25", "drift_alarm{project=%s} 1.0"):  # fmt: skip
         assert "crowdtune_" + line % '"colours"' in told
+    assert "crowdtune_novel_share{" not in told, "a day before it was counted"
+    Drift.objects.filter(day=now.date()).update(class_psi=0.0, novel_share=0.125, novel_limit=0.0625)
+    page = browser.get(SERVING)
+    assert page.context["alarm"].novel == 0.125
+    assert "of a kind that the champion never saw: 12" in page.content.decode()
+    told = browser.get("/metrics").content.decode()
+    assert 'crowdtune_novel_share{project="colours"} 0.125' in told
+    assert 'crowdtune_novel_share_alarm{project="colours"} 0.0625' in told
     Drift.objects.filter(day=now.date()).update(is_alarm=False)
     assert browser.get(SERVING).context["alarm"] is None
 

@@ -6,16 +6,18 @@ import io
 import json
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from django.utils import timezone
 from PIL import Image as Picture
 
 from inference.engine import runtime
-from inference.engine.routing import routes
+from inference.engine.engine import Answer
+from inference.engine.routing import VersionRef, routes
 from inference.feedback import backlog, loop
 from inference.models import Deployment, Drift, Sample, Traffic
 from inference.monitoring import drift, stored_reference
-from inference.monitoring.traffic import TOGETHER, recorder
+from inference.monitoring.traffic import LOOKED, TOGETHER, recorder
 from tests.inference.serving import DIM, URL, ask
 from training.learning.files import read_arrays, write_arrays
 from training.models import ImageTrait, TrainingPolicy, TrainingRun
@@ -103,6 +105,41 @@ def test_requests_unlike_the_training_images_raise_the_drift_of_the_day(
     TrainingPolicy.objects.update(drift_at=None)
     loop.close(project.pk)
     assert TrainingPolicy.objects.get().drift_at is None, "or each label more that day would start a run"
+
+
+def test_a_few_strangers_among_the_requests_give_the_alarm(project, champion, add_images, monkeypatch) -> None:
+    trained_on(champion, add_images(range(60)))
+    ref = VersionRef.of(champion)
+    reference = stored_reference.reference_of(ref)
+    assert reference is not None
+    begun = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: begun)
+    learned = np.rint(reference.class_shares * 60).astype(int)
+    probabilities = np.eye(len(ref.categories))[np.repeat(np.arange(len(learned)), learned)]
+    asked = reference.points[np.arange(len(probabilities)) % 60] * 100
+    asked[:12] *= -1  # as far from all training images as any can be
+    recorder.answered(Answer(ref, ref.categories, probabilities, asked, 0.01), project.slug)
+    recorder.flush()
+    monkeypatch.setattr(drift, "FAR", np.inf)  # the distance of these is large, too
+    loop.close(project.pk)
+    day = Drift.objects.get()
+    assert day.novel_share == 12 / 60
+    assert day.novel_limit == drift.novel_limit(60, 60) < day.novel_share
+    assert day.class_psi < drift.PSI_ALARM
+    assert day.is_alarm
+
+
+def test_of_very_many_requests_some_are_looked_at_for_strangers(project, champion, add_images) -> None:
+    trained_on(champion, add_images(range(60)))
+    ref = VersionRef.of(champion)
+    reference = stored_reference.reference_of(ref)
+    assert reference is not None
+    probabilities = np.eye(len(ref.categories))[np.zeros(60, int)]
+    for _ in range(10):
+        recorder.answered(Answer(ref, ref.categories, probabilities, -reference.points[:60], 0.01), project.slug)
+    recorder.flush()
+    moments = Traffic.objects.get().moments
+    assert (moments["count"], moments["looked"], moments["novel"]) == (600, LOOKED, LOOKED)
 
 
 @pytest.mark.parametrize("left", [0, 100, -1])

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from inference.monitoring.drift import DIMENSIONS, FAR, PSI_ALARM, Moments, chance_limit, distance, psi, psi_alarm
+from inference.monitoring.drift import (
+    DIMENSIONS,
+    FAR,
+    PSI_ALARM,
+    Moments,
+    chance_limit,
+    distance,
+    novel_limit,
+    psi,
+    psi_alarm,
+)
 from inference.monitoring.reference import fit_reference
 
 
@@ -44,9 +55,10 @@ def test_few_images_are_drawn_towards_the_training_set_s_spread_by_sixteen() -> 
 
 def test_moments_of_parts_add_up_to_the_whole_and_survive_json() -> None:
     points = np.random.default_rng(2).normal(size=(300, DIMENSIONS))
-    whole, parts = moments(points), moments(points[:100])
-    parts.merge(Moments.from_json(moments(points[100:]).as_json()))
-    assert parts.count == 300
+    whole, parts, others = moments(points), moments(points[:100]), moments(points[100:])
+    parts.looked, parts.novel, others.looked, others.novel = 50, 2, 40, 3
+    parts.merge(Moments.from_json(others.as_json()))
+    assert (parts.count, parts.looked, parts.novel) == (300, 90, 5)
     np.testing.assert_allclose(parts.sums, whole.sums, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(parts.products, whole.products, rtol=1e-4, atol=1e-4)
 
@@ -87,6 +99,15 @@ def test_shares_that_stay_have_no_index_and_shares_that_turn_have_a_large_one() 
     assert psi([0.5, 0.5], [500, 500]) == pytest.approx(0, abs=1e-3)
     assert psi([0.9, 0.1], [100, 900]) > PSI_ALARM
     assert np.isfinite(psi([1.0, 0.0], [0, 10]))
+
+
+@pytest.mark.parametrize("known", [60, 220, 1000])
+def test_the_novel_share_that_alarms_is_what_few_training_images_and_few_requests_leave_to_chance(known: int) -> None:
+    for images in (50, 300, 1000):
+        alone = stats.betabinom(images, known * 0.01 + 0.5, known * 0.99 + 0.5)
+        assert novel_limit(known, images) == pytest.approx(alone.ppf(0.999) / images)
+    assert novel_limit(known, 1_000_000) == novel_limit(known, 2_000), "no longer to compute for a busy day"
+    assert 0.02 < novel_limit(known, 1000) < novel_limit(known, 100) < 0.15
 
 
 @pytest.mark.parametrize(("classes", "images"), [(2, 50), (10, 50), (10, 300), (50, 100)])

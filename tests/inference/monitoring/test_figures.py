@@ -24,34 +24,38 @@ def test_plots_show_the_version_that_answers_and_its_newest_days(project, add_ve
         for days in (1, 2, 100, 101):
             Drift.objects.create(
                 project=project, version=version, day=today - timedelta(days=days), images=60,
-                feature_distance=1, feature_limit=1, class_psi=9,
+                feature_distance=1, feature_limit=1, novel_share=0.1, novel_limit=0.1, class_psi=9,
             )  # fmt: skip
     plots = [latency_plot(by_version(project)), *drift_plots(project)]
-    assert [str(plot.legend).count("Version ") for plot in plots] == [3, 6, 6]
+    assert [str(plot.legend).count("Version ") for plot in plots] == [3, 6, 6, 6]
     for plot in plots:
         assert "Version 1'" in str(plot.legend)
         assert "Version 9'" in str(plot.legend)
-    assert [len(plot.rows) for plot in plots[1:]] == [2, 2]  # days
+    assert [len(plot.rows) for plot in plots[1:]] == [2, 2, 2]  # days
 
 
 def test_drift_is_drawn_beside_the_alarm_on_days_with_as_many_images_as_the_alarm_waits_for(project, champion) -> None:
-    def row(days: int, images: int) -> None:
+    def row(days: int, images: int, **more: float) -> None:
         Drift.objects.create(
             project=project, version=champion, day=timezone.now().date() - timedelta(days=days), images=images,
-            feature_distance=3, feature_limit=2, class_psi=drift.psi_alarm(len(champion.categories), images),
+            feature_distance=3, feature_limit=2, class_psi=drift.psi_alarm(len(champion.categories), images), **more,
         )  # fmt: skip
 
     row(1, 1)
-    assert [plot.is_empty for plot in drift_plots(project)] == [True, True]
-    row(2, drift.LEAST)  # of so few images the alarm of the classes is above that of many
-    row(3, 5000)
-    images, classes = drift_plots(project)
-    assert [day[1] for day in images.rows] == ["1.5", "1.5"]
-    assert [day[1] for day in classes.rows] == ["1", "1"]
-    for plot in (images, classes):  # all points lie on the line of the alarm
+    assert [plot.is_empty for plot in drift_plots(project)] == [True, True, True]
+    row(4, 60)  # before novel images were counted
+    row(
+        2, drift.LEAST, novel_share=0.08, novel_limit=0.08
+    )  # of so few images the alarm of the classes is above that of many
+    row(3, 5000, novel_share=0.03, novel_limit=0.03)
+    images, strangers, classes = drift_plots(project)
+    assert [day[1] for day in images.rows] == ["1.5", "1.5", "1.5"]
+    assert [day[1] for day in strangers.rows] == ["1", "1"]
+    assert [day[1] for day in classes.rows] == ["1", "1", "1"]
+    for plot, days in ((images, 3), (strangers, 2), (classes, 3)):  # all points lie on the line of the alarm
         line = re.search(r'y1="([\d.]+%)"[^>]*class="chart-reference"', plot.body)
         assert line is not None
-        assert plot.body.count(f'cy="{line[1]}"') == 2
+        assert plot.body.count(f'cy="{line[1]}"') == days
         assert ">Alarm<" in plot.body
 
 
