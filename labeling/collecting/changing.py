@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Greatest
@@ -24,6 +26,8 @@ def says(question: Question, label: str) -> Q:
         return Q(answer__contains=[label])
     if question.kind == "boxes":
         return Q(answer__contains=[{"category": label}])
+    if question.kind == "rating" and re.fullmatch(r"-?\d{1,9}", label):
+        return Q(answer=int(label))
     return Q(answer=answer_of(label, question.kind))
 
 

@@ -126,6 +126,8 @@ def offered(question: Question, names: Names | None = None) -> list[tuple[Any, s
 
 def labels_of(question: Question | None, names: Names) -> list[tuple[str, str]]:
     """What labels can be looked for by: (as an address says it, words)."""
+    if question is not None and question.kind == "rating":
+        return [(str(step), words) for step, words in offered(question)]
     if question is None or question.statistic in {"median", "text"}:
         return []
     return [("yes", _("Yes")), ("no", _("No"))] if question.kind == "yes_no" else list(names.items())[:MOST_LABELS]

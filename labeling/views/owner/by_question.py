@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.humanize.templatetags.humanize import intcomma
-from django.db.models import Count
+from django.db.models import Case, Count, F, FloatField, Func, IntegerField, Max, Min, QuerySet, TextField, When
+from django.db.models.functions import Cast, Round
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.text import capfirst
@@ -18,12 +19,13 @@ from django.utils.translation import gettext_lazy, pgettext
 from labeling import charts, figures
 from labeling.aggregation.belief import MOST_CLASSES
 from labeling.aggregation.boxes import Hand
-from labeling.charts.scale import sayer
+from labeling.charts.scale import sayer, scale
 from labeling.models import Consensus, Project, Question, WorkerSkill
 from labeling.surveys import tongues
 from labeling.views.owner.answers import names_of, say
 
 ANSWERS_SHOWN = 20  # in the plot of labels, and of agreement
+NUMBER_STEPS = 10  # in the plot of labels, about
 
 CHOSEN = {"single_choice", "yes_no", "rating"}  # kinds whose label is one answer out of a few
 
@@ -89,16 +91,45 @@ def _by_language(question: Question) -> charts.Chart:
 def _answers(project: Project, question: Question, names: dict[str, str]) -> charts.Chart:
     """How many tasks have each answer to the question so far."""
     title = _("Labels so far")
+    labels = Consensus.objects.filter(project=project, question=question).asked(project)
+    if question.kind == "number":
+        return _numbers(labels, title)
     if question.kind not in CHOSEN:
         return charts.bars([], title=title)
-    labels = Consensus.objects.filter(project=project, question=question).asked(project)
     counts = list(labels.values_list("answer").annotate(n=Count("id")).order_by("-n"))
     told = ""
     if len(counts) > ANSWERS_SHOWN:
         told = _("The %(shown)s most common of %(all)s answers.")
         told %= {"shown": ANSWERS_SHOWN, "all": intcomma(len(counts))}
-    rows = [(say(answer, names), n) for answer, n in counts[:ANSWERS_SHOWN]]
-    return charts.bars(rows, title=title, description=told)
+    rows = counts[:ANSWERS_SHOWN]
+    if question.kind == "rating":  # a scale is read from its one end to the other; who cannot tell is beside it
+        rows.sort(key=lambda row: (isinstance(row[0], str), row[0]))
+    return charts.bars([(say(answer, names), n) for answer, n in rows], title=title, description=told)
+
+
+def _numbers(labels: QuerySet[Consensus], title: str) -> charts.Chart:
+    """How many tasks have about this number, in round steps; without those that nobody can tell.
+
+    Of many people's numbers one is made that may lie a little beside theirs, so each counts for its nearest step.
+    """
+    kind = Func(F("answer"), function="jsonb_typeof", output_field=TextField())
+    said = Cast(Cast("answer", TextField()), FloatField())
+    rows = labels.annotate(kind=kind, number=Case(When(kind="number", then=said))).exclude(number=None)
+    ends = rows.aggregate(least=Min("number"), most=Max("number"))
+    if ends["least"] is None:
+        return charts.columns([], [], title=title)
+    along = scale([ends["least"], ends["most"]], count=NUMBER_STEPS)
+    step = along.ticks[1] - along.ticks[0]
+    place = Cast(Round((F("number") - along.low) / step), IntegerField())
+    counts = dict(rows.annotate(place=place).order_by().values_list("place").annotate(n=Count("id")))
+    steps = range(max(counts) + 1)
+    return charts.columns(
+        [along.say(along.low + step * at) for at in steps],
+        [(title, [counts.get(at, 0) for at in steps])],
+        title=title,
+        x_label=_("Number, rounded"),
+        y_label=_("Images"),
+    )
 
 
 # Why a question of this kind has no plot by category, or none of what is taken for what.
