@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from crowdtune_client import __version__
 from crowdtune_client.answers import Prediction
 from crowdtune_client.client import Client
 from crowdtune_client.errors import CrowdtuneError, Refused
@@ -56,6 +57,7 @@ def _told(seconds: float, why: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="crowdtune", description="Ask a Crowdtune project's classifier.")
     _add_place(parser)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.set_defaults(
         url=os.environ.get("CROWDTUNE_URL", "http://127.0.0.1:8000"), token=os.environ.get("CROWDTUNE_TOKEN", ""),
         project=os.environ.get("CROWDTUNE_PROJECT", ""), retries=8,

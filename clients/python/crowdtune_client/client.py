@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import socket
+import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,9 +50,13 @@ class _Base:
     def _next(self, failed: _Failed, response: httpx.Response | None, error: Exception | None) -> float | None:
         """As ``_pause``, or until ``restart`` where connections are refused; whoever wants to know is told of it.
 
-        Refusals are counted by themselves: a server that has started may be busy at first.
+        Refusals are counted by themselves: a server that has started may be busy at first. A name that nobody knows may
+        be misspelled, and a certificate does not become good: the first is tried as often as is said, the other once.
         """
-        refused = isinstance(error, httpx.ConnectError)
+        refused = isinstance(error, httpx.ConnectError) and not _is_by(error, socket.gaierror)
+        if _is_by(error, ssl.SSLError) and not _is_by(error, ssl.SSLEOFError):
+            failed.tries[refused] += 1
+            return None
         attempt = failed.tries[refused]
         failed.tries[refused] += 1
         pause = self._pause(attempt, response)
@@ -78,6 +84,13 @@ class _Base:
     def _grown(self, attempt: int) -> float:
         bound = min(self.backoff * 2 ** min(attempt, 30), GROWN, self.longest)
         return bound / 2 + random.uniform(0, bound / 2)
+
+
+def _is_by(error: BaseException | None, cause: type[OSError]) -> bool:
+    """Whether such an error is behind it."""
+    while error is not None and not isinstance(error, cause):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _why(error: Exception | None) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
+import socket
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +18,7 @@ from crowdtune_client import Answer, AsyncClient, Client, CrowdtuneError, Refuse
 from config.processes import patience
 from inference.engine import runtime
 from inference.intake import inputs
+from labeling.accounts.keys import create_key
 from labeling.services import add_images
 from tests.inference.serving import picture
 
@@ -27,6 +31,9 @@ def test_paths_bytes_and_stored_images_are_answered_in_order(live_server, champi
         files = client.predict("colours", [photo, picture(4)], top_k=2)
         mixed = client.predict("colours", [StoredImage(image.pk), picture(4)])
         png, category = client.explain("colours", photo)
+        with pytest.raises(Refused, match="'label'"):  # a key that predicts sees no image of the project
+            client.explain("colours", StoredImage(image.pk))
+    with Client(live_server.url, create_key(user=project.owner)[1]) as client:
         assert client.explain("colours", StoredImage(image.pk)) == (png, category)
     assert files.model_version == 1
     assert files.predictions[0] == files.predictions[1]
@@ -185,6 +192,29 @@ def test_a_server_that_refuses_connections_is_waited_for_beyond_the_retries_but_
     for restart, retries, tries in ((0.08, 2, "[345]"), (60, 0, "1")):
         with pytest.raises(Unreachable, match=f"No answer after {tries} tries"):
             predict(retries=retries, restart=restart, backoff=0.001)
+
+
+@pytest.mark.parametrize(
+    ("cause", "tries"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), 3),
+        (ssl.SSLCertVerificationError("self-signed certificate"), 1),
+        (ssl.SSLEOFError("a proxy that starts anew"), 5),
+    ],
+)
+def test_a_name_that_nobody_knows_and_a_bad_certificate_are_not_waited_for(cause: OSError, tries: int) -> None:
+    calls: list[httpx.Request] = []
+
+    def failing(request: httpx.Request) -> httpx.Response:
+        calls.append(request)
+        if len(calls) == 5:
+            return httpx.Response(200, json={"model_version": 1, "milliseconds": 1.0, "predictions": []})
+        raise httpx.ConnectError(str(cause)) from cause
+
+    client = Client("https://x", "t", retries=2, backoff=0.001, transport=httpx.MockTransport(failing))
+    with client, pytest.raises(Unreachable, match=f"after {tries} tries") if tries < 5 else contextlib.nullcontext():
+        client.predict("p", b"x")
+    assert len(calls) == tries
 
 
 def test_a_time_that_is_over_is_named_where_nothing_else_is_said_of_it() -> None:

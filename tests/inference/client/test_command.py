@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import crowdtune_client
 import httpx
 import pytest
 from crowdtune_client import Client, cli
@@ -106,6 +107,12 @@ def test_the_command_reads_a_picture_from_a_pipe_whatever_else_is_asked_about(
     assert [line.partition(b"  ")[0] for line in lines] == [b"-", b"-"]
     assert cli.main([*where, "explain", "-", "-o", "-"]) == 0
     assert capsysbinary.readouterr().out.startswith(b"\x89PNG")
+
+
+def test_the_command_tells_its_version(capsys) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"crowdtune {crowdtune_client.__version__}\n"
 
 
 def test_where_to_ask_may_stand_before_or_behind_the_command(live_server, champion, token, photo, capsys) -> None:
