@@ -47,7 +47,6 @@ FACTS = {
     "duplicates": _("There already"),
     "labels": _("Labels"),
     "uploads": _("Found without the eight signs that Label Studio puts before a name"),
-    "refused": _("Refused"),
     "passed_over": _("Passed over"),
     "images": _("Images"),
     "labeled": _("Of them with a label"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import connection
@@ -24,6 +25,21 @@ def test_a_job_says_what_was_refused_and_why(project: Project, owning: Client) -
     assert "notes.txt" in page
     assert "This is not a picture." in page
     assert "The first" not in page
+
+
+def test_what_was_refused_is_told_once_beside_a_job(project: Project, owning: Client) -> None:
+    result = {"imported": 250, "refused": 2}
+    Job.objects.create(project=project, kind="import_images", state="succeeded", result=result)
+    page = text(owning.get(f"/projects/{project.slug}/jobs/"))
+    assert page.lower().count("refused") == 1
+    assert "Brought in 250" in page
+
+
+def test_while_the_first_images_come_in_none_are_counted(make_project: Callable[..., Project], owning: Client) -> None:
+    project = make_project(images=0)
+    assert "None yet<" in text(owning.get(f"/projects/{project.slug}/images/"))
+    Job.objects.create(project=project, kind="import_images", state="running")
+    assert "the first are on their way in" in text(owning.get(f"/projects/{project.slug}/images/"))
 
 
 def test_a_job_that_refused_more_than_it_lists_says_so(project: Project, owning: Client) -> None:
