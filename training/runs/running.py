@@ -122,8 +122,7 @@ def execute(run_id: str, taken: Callable[[int], object] = lambda attempt: None) 
         logger.warning("run %s was taken over by another process", run.pk)
         return "lost"
     except (Cancelled, LearningCancelled):
-        _end(run, State.CANCELLED, log=_("Cancelled."))
-        return State.CANCELLED
+        return _say_end(run, State.CANCELLED, log=_("Cancelled."))
     except Exception as error:
         if outages.database_is_away(error) and not outages.is_full(error):
             logger.warning("run %s goes on when the database is back", run.pk, exc_info=True)
@@ -134,14 +133,8 @@ def execute(run_id: str, taken: Callable[[int], object] = lambda attempt: None) 
             return "lost"
         failure = explain(error)
         logger.exception("run %s failed", run.pk)
-        _end(
-            run,
-            State.FAILED,
-            failure=failure.message,
-            advice=failure.advice,
-            log=_("Failed: %(why)s") % {"why": failure.message},
-        )
-        return State.FAILED
+        said = _("Failed: %(why)s") % {"why": failure.message}
+        return _say_end(run, State.FAILED, failure=failure.message, advice=failure.advice, log=said)
     shutil.rmtree(folder_of(run), ignore_errors=True)
     return State.SUCCEEDED
 
@@ -204,6 +197,20 @@ ADVICE = {
         " backbone or feature extraction."
     ),
 }
+
+
+def _say_end(run: TrainingRun, state: str, **told: str) -> str:
+    """Write the outcome, and return it; or ``lost`` where the database takes nothing, for want of room, too: the run
+    goes silent then, and a sweep sends it again. A process that died of it would be taken for one that crashed.
+    """
+    try:
+        _end(run, state, **told)
+    except Error as error:
+        if not outages.database_is_away(error):
+            raise
+        logger.warning("run %s cannot write down how it ended: %s", run.pk, error)
+        return "lost"
+    return state
 
 
 def _end(run: TrainingRun, state: str, *, log: str, failure: str = "", advice: str = "") -> None:

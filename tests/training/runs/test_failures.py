@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from labeling.models import Project
@@ -104,3 +106,24 @@ def test_a_run_whose_store_was_away_goes_on_in_a_while_and_fails_at_its_last_att
     assert (run.failure, run.advice[:37]) == (
         "The store of files does not answer. Try again in a moment.", "Whoever runs this platform can see to",
     )  # fmt: skip
+
+
+def test_a_run_that_finds_no_room_to_write_how_it_ended_goes_on_when_there_is_some(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(execute: Any, statement: str, *rest: Any) -> Any:
+        if statement.startswith("UPDATE"):
+            raise OperationalError("could not extend file: No space left on device")
+        return execute(statement, *rest)
+
+    run = services.request_run(project=project, cause="person")
+    with contextlib.ExitStack() as full:
+
+        def fills_up(*_stages: Any) -> None:
+            full.enter_context(connection.execute_wrapper(away))
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(pipeline, "go_through", fills_up)
+        assert running.execute(str(run.pk)) == "lost"
+    TrainingRun.objects.update(heartbeat_at=timezone.now() - running.STALE_AFTER * 2)
+    assert running.stuck_runs() == [str(run.pk)]
