@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from inference.api import predicting, serving, v2
+from inference.api import pool, predicting, serving, v2
 from inference.page_urls import pages
 
 PROJECT = "projects/<slug:slug>/"
@@ -16,6 +16,7 @@ api_urlpatterns: list[URLPattern | URLResolver] = [
     path(PROJECT + "keys/", serving.KeysView.as_view(), name="api-keys"),
     path(PROJECT + "keys/<int:key_id>/", serving.KeyView.as_view(), name="api-key"),
     path(PROJECT + "keys/<int:key_id>/rotate/", serving.KeyRotateView.as_view(), name="api-key-rotate"),
+    path(PROJECT + "predictions/", pool.PredictionsView.as_view(), name="api-predictions"),
     path(PROJECT + "samples/", serving.SamplesView.as_view(), name="api-samples"),
     path(PROJECT + "samples/<int:image_id>/", serving.SampleView.as_view(), name="api-sample"),
     path(PROJECT + "models/downloads/", serving.DownloadView.as_view(), name="api-downloads"),

@@ -15,6 +15,7 @@ from labeling.services import add_member
 from training.models import ModelVersion
 
 POOL = "/projects/colours/serving/images/"
+LIST = "/api/v1/projects/colours/predictions/"
 pytestmark = pytest.mark.django_db
 
 
@@ -96,11 +97,33 @@ def test_the_gallery_is_linked_where_a_champion_is_told_of(browser, champion, pa
     assert f'href="{POOL}"' in browser.get(f"/projects/colours/{page}").content.decode()
 
 
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, ["6", "5", "4", "3", "2", "1", "0"]), ({"category": "blue"}, ["1"]), ({"is_labeled": "true"}, ["3", "2"]),
+        ({"min_probability": 0.8, "max_probability": 0.9}, ["2"]), ({"is_correct": "false"}, ["3"]),
+    ],
+)  # fmt: skip
+def test_programs_get_the_same_as_a_list(api, said, asked: dict[str, Any], found: list[str]) -> None:
+    rows = api.get(LIST, asked).json()["results"]
+    assert [row["name"].removesuffix(".png") for row in rows] == found
+    assert {row["model_version"] for row in rows} == {1}
+    assert rows[0]["url"].startswith("http://testserver/")
+
+
+def test_the_list_is_empty_without_a_champion_and_refuses_what_it_does_not_know(api, said) -> None:
+    assert api.get(LIST, {"min_probability": 2}).status_code == 400
+    assert api.get(LIST, {"probability": 1}).status_code == 400
+    ModelVersion.objects.update(alias="")
+    assert api.get(LIST).json()["results"] == []
+
+
 @pytest.mark.parametrize(("role", "status"), [("worker", 403), ("reviewer", 403), ("manager", 200), ("", 404)])
-def test_the_gallery_is_for_those_who_manage(champion, project, role: str, status: int) -> None:
+def test_the_gallery_is_for_those_who_manage(champion, project, client_of, role: str, status: int) -> None:
     person: Any = User.objects.create_user("robin")
     if role:
         add_member(project=project, username="robin", role=role)
     pages = Client()
     pages.force_login(person)
     assert pages.get(POOL).status_code == status
+    assert client_of(person).get(LIST).status_code == status
