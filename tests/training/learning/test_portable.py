@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -13,6 +15,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests import ROOT
 from tests.training.learning.conftest import SMALL
 from training.learning import portable
 from training.learning.artifact import load_version, write_version
@@ -69,6 +72,17 @@ def test_an_interpreter_is_made_when_the_others_are_busy_and_no_more_than_there_
     assert made() == 1
     network.rows(drawn[0])
     assert (made(), network._idle.qsize()) == (2, 2)
+
+
+def test_no_more_cores_are_used_than_the_process_may(small_portable_folder: Path) -> None:
+    """In a process of its own: the threads that OpenVINO begins would stay on that core."""
+    code = (
+        "import os, pathlib, sys; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
+        "from training.learning.networks.trunk import Trunk;"
+        "print([Trunk(pathlib.Path(sys.argv[1]), portable=each)._network._idle.qsize() for each in (False, True)])"
+    )
+    asked = [sys.executable, "-c", code, str(small_portable_folder)]
+    assert subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == "[1, 1]"
 
 
 def test_a_damaged_file_is_not_opened(small_portable_folder: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from labeling.resilience.turns import cores
 from training.learning.errors import ArtifactDamaged
 from training.learning.files import sha256_of
 
@@ -33,11 +34,11 @@ class Interpreted:
 
     Args:
         path: The .tflite file; it may go afterwards.
-        threads: Cores to use; all where None.
+        threads: Cores to use; all that this process may where None.
     """
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        threads = threads or os.cpu_count() or 1
+        threads = threads or cores()
         self._content = path.read_bytes()
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()  # None: one that is not made yet
         for _thread in range(threads - 1):

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from labeling.resilience.turns import cores
 from labeling.text.words import gettext as _
 from training.learning.errors import ArtifactDamaged, LearningError, NotFaithful
 from training.learning.files import HEARD_EVERY, folder_atomic, locked, sha256_of
@@ -239,7 +240,7 @@ class Compiled:
         path: The .xml file.
         shape: Of one input, without the batch axis.
         precision: f32 (exact), or bf16/f16 where the caller measured that it costs no accuracy.
-        threads: Cores to use; all where None.
+        threads: Cores to use; all that this process may where None.
 
     Raises:
         LearningError: There is no such precision.
@@ -253,7 +254,7 @@ class Compiled:
         core = openvino.Core()
         network = core.read_model(str(path))
         network.reshape([1, *shape])
-        threads = threads or os.cpu_count() or 1
+        threads = threads or cores()
         settings = {
             "INFERENCE_PRECISION_HINT": precision,
             "NUM_STREAMS": str(threads),
