@@ -41,6 +41,7 @@ class Judgment(models.Model):
     )
     source = models.CharField(max_length=20, default="worker", help_text=_("worker | import"))
     is_gold = models.BooleanField(default=False, help_text=_("Made on a task whose answer was known."))
+    is_practice: bool | None = None  # not stored: by the lease that it was just given under
     price = models.DecimalField(max_digits=8, decimal_places=4, default=0)
     created_at = models.DateTimeField(default=timezone.now)
     withdrawn_at = models.DateTimeField(null=True, blank=True)

@@ -111,6 +111,7 @@ def _submit(lease: Leased, answers: Any, seconds: Any, language: AskedIn) -> tup
         price=price,
         created_at=recorded.created_at,
     )
+    judgment.is_practice = lease.use == Gold.Use.PRACTICE
     return judgment, True
 
 
@@ -222,6 +223,7 @@ def _again(lease: Leased, answers: Any) -> tuple[Judgment, bool]:
 def _repeated(lease: Leased, answers: Any) -> Judgment:
     """The stored judgment when the same answers come again: a retry after a lost reply."""
     stored = Judgment.objects.get(assignment_id=lease.id)
+    stored.is_practice = lease.use == Gold.Use.PRACTICE
     asked = survey.load(lease.project.pk, stored.survey_version)
     if asked.check(lease.stage, answers, width=lease.width, height=lease.height) != stored.answers:
         raise CrowdtuneError(
@@ -268,7 +270,8 @@ def stored_json(*, judgment: Judgment) -> dict[str, Any]:
         "seconds": judgment.seconds,
         "survey_version": judgment.survey_version,
         "created_at": judgment.created_at,
-        "feedback": feedback(judgment=judgment) if judgment.is_gold else None,
+        # Looked for after hidden gold it would tell that by its time.
+        "feedback": feedback(judgment=judgment) if judgment.is_gold and judgment.is_practice is not False else None,
     }
     return {**told, "language": judgment.language} if judgment.language else told
 

@@ -98,7 +98,10 @@ def test_an_answer_to_gold_asks_the_database_as_much_as_any_other(
         lease = services.claim_leases(project=project, member=member)[0]
         before = statements()
         with CaptureQueriesContext(connection) as queries:
-            services.submit_judgment(assignment_id=lease.id, worker=member.user, answers={"category": "cat"})
+            judgment, _ = services.submit_judgment(
+                assignment_id=lease.id, worker=member.user, answers={"category": "cat"}
+            )
+            assert services.stored_json(judgment=judgment)["feedback"] is None
         if number:  # the first one reads what is kept after it
             ran = (statements() - before).total() + len(queries)
             asked[Task.objects.get(pk=lease.task_id).is_gold].add(ran)
