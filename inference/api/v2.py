@@ -105,10 +105,13 @@ class ServerView(LiveView):
 
 
 def _version(project_id: int, number: str | None, caller: str | None = None) -> VersionRef:
-    """The version of this number; without one, that which answers this caller, or else the champion."""
+    """The version of this number or alias; without one, that which answers this caller, or else the champion."""
+    route = routes.get(project_id)
     if number is None:
-        route = routes.get(project_id)
         return route.standing() if caller is None else version_for(route, caller)
+    aliases = {"champion": route.champion, "challenger": route.challenger}
+    if found := aliases.get(number):
+        return found
     if not number.isdecimal() or len(number) > 9:
         raise NoChampion(
             _("There is no version %(number)s.") % {"number": repr(number)}, status=404, code="no_such_version"

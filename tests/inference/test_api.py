@@ -396,6 +396,17 @@ def test_a_protocol_question_that_a_browser_sends_as_a_form_is_checked_and_read_
     assert browser.post("/v2/models/colours/infer", **ask, headers=token).status_code == 200
 
 
+def test_a_version_is_asked_for_by_its_alias_too(api, champion, add_version) -> None:
+    body = {"inputs": [{"name": "x", "shape": [1], "datatype": "BYTES", "data": [data_url(picture(1))]}]}
+    assert api.get("/v2/models/colours/versions/challenger").status_code == 404, "none is there yet"
+    add_version(seed=2, alias="challenger")
+    for alias, number in (("champion", "1"), ("challenger", "2")):
+        assert api.get(f"/v2/models/colours/versions/{alias}").json()["versions"] == [number]
+        answer = api.post(f"/v2/models/colours/versions/{alias}/infer", body, format="json")
+        assert (answer.status_code, answer.json()["model_version"]) == (200, number)
+    assert api.get("/v2/models/colours/versions/best").status_code == 404
+
+
 def test_a_model_is_told_of_without_loading_its_network(api, champion) -> None:
     cache = runtime.engine().cache
     assert api.get("/v2/models/colours").json()["platform"] == "openvino"
