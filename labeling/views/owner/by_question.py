@@ -122,7 +122,7 @@ def _numbers(labels: QuerySet[Consensus], title: str) -> charts.Chart:
     step = along.ticks[1] - along.ticks[0]
     place = Cast(Round((F("number") - along.low) / step), IntegerField())
     counts = dict(rows.annotate(place=place).order_by().values_list("place").annotate(n=Count("id")))
-    steps = range(max(counts) + 1)
+    steps = range(min(counts), max(counts) + 1)
     return charts.columns(
         [along.say(along.low + step * at) for at in steps],
         [(title, [counts.get(at, 0) for at in steps])],

@@ -189,13 +189,14 @@ def test_agreement_that_nobody_shares_says_so(make_project: Callable[..., Projec
 
 def test_labels_of_a_scale_stand_in_its_order_and_numbers_in_round_steps(surveyed: Project, owning: Client) -> None:
     stars, legs = (surveyed.questions.get(key=key) for key in ("stars", "legs"))
-    for question, answers in ((stars, [4, 1, 4, "cant_tell"]), (legs, [0.5, 4.005, 39, "cant_tell"])):
+    for question, answers in ((stars, [4, 1, 4, "cant_tell"]), (legs, [-0.005, 4.005, 39, "cant_tell"])):
         rows = list(Consensus.objects.filter(question=question).order_by("pk"))
         for row, answer in zip(rows, answers, strict=True):
             Consensus.objects.filter(pk=row.pk).update(answer=answer)
     names = re.findall("<th[^>]*>([^<]+)</th>", by_question.charts_of(surveyed, stars)["per_category"].body)
     assert (names[:2], len(names)) == (["1", "4"], 3)
     plot = by_question.charts_of(surveyed, legs)["per_category"].rows
+    assert plot[0][0] == "0"
     assert [row[:2] for row in plot if row[1] != "0"] == [["0", "1"], ["5", "1"], ["40", "1"]]
     page = owning.get(f"/projects/{surveyed.slug}/labels/?question=stars&answer=4")
     assert len(page.context["rows"]) == 2
