@@ -13,7 +13,8 @@ far        the accuracy of the fit is far below the median: what the workers' pa
 informed   nine in ten sure that a tenth of the person's answers at most tells something beyond chance, as others'
            answers show it; what is usual in the crowd is the prior (nonparametric empirical Bayes)
 
-and last, for the scores behind the three, the guessers beyond whom only a fiftieth of the honest lies.
+and last, for the scores behind the three, the guessers beyond whom only a fiftieth of the honest lies. The last lines
+are of the real people as they are: those flagged by the three, by how much of what they say is right beyond chance.
 
 Source: Kiefer & Wolfowitz (1956) for the prior; Efron, Large-Scale Inference (2010), local false discovery rates;
 Youden, Index for rating diagnostic tests (1950).
@@ -39,6 +40,7 @@ NOTHING, SURE = 0.1, 0.9
 WINDOW, BELOW = 20, 0.5
 LEAST, FAR, ERRORS = 10, 0.1, 3  # as in labeling/doubts.py, which needs a database
 HONEST_FLAGGED = 0.02
+TRULY = (0.2, 0.4, 0.6)
 OWN = 2.0  # answers that the crowd's habit counts as in a person's
 
 
@@ -65,14 +67,14 @@ def drawn(classes: int, common: float | None, each: int, seed: int) -> Case:
     return Case(Votes.of(task, worker, label, n_workers=PEOPLE, n_classes=classes), is_guesser)
 
 
-def shuffled(votes: Votes, seed: int) -> Case:
+def shuffled(votes: Votes, seed: int, share: float = GUESSERS) -> Case:
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(votes))
     order = order[np.argsort(votes.task[order], kind="stable")]
     task = votes.task[order]
     starts = np.flatnonzero(np.diff(task, prepend=-1))
     kept = order[np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order)))) < EACH]
-    is_guesser = rng.permutation(votes.n_workers) < votes.n_workers * GUESSERS
+    is_guesser = rng.permutation(votes.n_workers) < votes.n_workers * share
     label = votes.label[kept]
     for who in np.flatnonzero(is_guesser):
         at = np.flatnonzero(votes.worker[kept] == who)
@@ -141,6 +143,27 @@ def cases() -> Iterator[tuple[str, Callable[[int], Case]]]:
         yield f"{folder.name} | {each}", partial(shuffled, votes)
 
 
+def by_truth(seeds: int) -> None:
+    """The real people as they are: who is flagged, by how much of what they say is right beyond chance."""
+    for folder in folders(SHARED):
+        votes, truth = read(folder)
+        said = np.bincount(votes.worker, minlength=votes.n_workers)
+        right = np.bincount(votes.worker, truth[votes.task] == votes.label, votes.n_workers) / np.maximum(said, 1)
+        beyond = (right - 1 / votes.n_classes) / (1 - 1 / votes.n_classes)
+        groups = np.digitize(beyond, TRULY)
+        flagged: dict[tuple[int, int], list[float]] = {}
+        for seed in range(seeds):
+            few = shuffled(votes, seed, share=0.0).votes
+            fit, heard = adaptive.fit(few), np.bincount(few.worker, minlength=few.n_workers) > 0
+            for number, flag in enumerate((agreement(few, fit)[0], far(few, fit), informed(few, fit) > SURE)):
+                for group in np.unique(groups[heard]):
+                    flagged.setdefault((group, number), []).append(float(flag[heard & (groups == group)].mean()))
+        for group in np.unique(groups):
+            shares = " / ".join(f"{np.mean(flagged[group, number]):.3f}" for number in range(3))
+            low = (0.0, *TRULY)[group]
+            print(f"{folder.name}, {low:.1f} on | {(groups == group).sum()} people | {shares}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=12)
@@ -153,6 +176,7 @@ def main() -> None:
         mean, error = rows.mean(axis=0), rows.std(axis=0) / np.sqrt(max(len(rows) - 1, 1))
         cells = [f"{mean[i]:.2f}±{error[i]:.2f}, {mean[i + 1]:.3f}±{error[i + 1]:.3f}" for i in (0, 2, 4)]
         print(name, *cells, " / ".join(f"{one:.2f}" for one in mean[6:]), sep=" | ", flush=True)
+    by_truth(options.seeds)
 
 
 if __name__ == "__main__":

@@ -231,6 +231,7 @@ def worker(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         project,
         tab="workers",
         member=member,
+        is_behind=any(row.is_behind for row in at.values()),
         at_questions=[(row, at[row.pk]) for row in asked if row.pk in at],
         roles=roles,
         is_changeable=member.role in dict(roles),
