@@ -20,6 +20,7 @@ from labeling.errors import CrowdtuneError
 from labeling.files import remote, storage
 from labeling.files.imaging import EXTENSIONS, MAX_BYTES
 from labeling.importing import archives, bucket, manifest
+from labeling.resilience import outages
 from labeling.text.spellings import compared, written
 from labeling.text.words import gettext as _
 
@@ -87,8 +88,9 @@ def spool(job_id: Any, number: int, file: UploadedFile) -> dict[str, str]:
     file.open()
     try:
         name = storage.put_file(f"{spool_folder(job_id)}/{number:06d}", file)
-    except BaseException:
-        clean(job_id)  # what came with it would lie on a full disk for a day
+    except BaseException as error:
+        if not outages.store_is_away(error):  # one that hangs would be waited for once more
+            clean(job_id)  # what came with it would lie on a full disk for a day
         raise
     file.close()
     folders = getattr(file, "folders", ())

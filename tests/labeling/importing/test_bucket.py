@@ -226,6 +226,20 @@ def test_an_import_waits_for_its_own_store_whatever_ails_that(
     assert (job.state, job.result["imported"], job.message) == ("succeeded", 1, "")
 
 
+def test_a_store_that_does_not_answer_is_asked_for_nothing_more_by_who_uploads(
+    s3: Any, settings: Any, empty: Project
+) -> None:
+    s3.create_bucket(Bucket="own")
+    settings.STORAGES = {**settings.STORAGES, "default": databases.storage("s3://own")}
+    asked: list[str] = []
+    events = default_storage.connection.meta.client.meta.events
+    events.register("before-call.s3", lambda model, **_more: asked.append(model.name))
+    events.register("before-send.s3", refusing(503, "SlowDown"))
+    with pytest.raises(ClientError):
+        services.import_images(project=empty, user=empty.owner, files=[SimpleUploadedFile("a.png", picture(1))])
+    assert asked == ["PutObject"]
+
+
 def test_a_large_file_of_the_platforms_own_store_is_not_held_in_memory(s3: Any, settings: Any) -> None:
     s3.create_bucket(Bucket="own")
     settings.STORAGES = {**settings.STORAGES, "default": databases.storage("s3://own")}
