@@ -19,10 +19,10 @@ from rest_framework import exceptions, views
 from rest_framework.response import Response
 
 from config.middleware.request_log import request_id
-from config.processes.patience import Crowded
 from labeling.errors import CrowdtuneError, refusal
 from labeling.models import Project
 from labeling.resilience import outages
+from labeling.resilience.outside import Crowded
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ def outage(error: BaseException | None) -> tuple[int, str] | None:
     if outages.is_gone(error):
         return 409, _gone()
     if isinstance(error, Crowded):
-        return 503, _("Too many uploads are on their way. Send this again in a moment.")
+        return 503, _("Too many files are on their way. Try this again in a moment.")
     if outages.is_full(error):
         return 507, _("The disk is full, so this was not kept. Tell whoever runs this platform, then try again.")
     if outages.database_is_away(error):

@@ -31,6 +31,7 @@ from inference.services.jobs import DOWNLOADS
 from labeling.errors import CrowdtuneError
 from labeling.files.storage import file_url, image_url
 from labeling.models import Image, Project, Task
+from labeling.resilience import outside
 from labeling.surveys import survey
 from labeling.views.numbers import whole
 from labeling.views.owner.context import context_of, load_project, refusals
@@ -91,7 +92,9 @@ def _asked(request: HttpRequest, project: Project) -> dict[str, Any]:
     stored = Image.objects.filter(project=project, pk=whole(request.POST.get("stored"))).first()
     try:
         if stored:
-            data, given = original(stored, 0), inputs.Inputs((stored,), 10)
+            with outside.stored():
+                data = original(stored, 0)
+            given = inputs.Inputs((stored,), 10)
         else:
             given = inputs.from_files(request.FILES.getlist("image")[:1], 10)
             data = cast("bytes", given.pictures[0])

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from labeling.resilience.outside import Crowded
 from labeling.resilience.turns import Places
 
 SECONDS = 2.0
@@ -25,10 +26,6 @@ SILENT = 75.0  # seconds: longer than any request is worked on (``PATIENCE`` of 
 LARGE = 2**20
 PIECE = 2**14  # bytes
 UNREAD = 2**24  # bytes that are of a body that are taken in though its answer is known
-
-
-class Crowded(Exception):
-    """Too many bodies are on their way."""
 
 
 class Patience:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from inference.intake.inputs import Inputs
 from labeling.errors import CrowdtuneError
 from labeling.files.storage import read_original
 from labeling.models import Image
+from labeling.resilience import outside
 from labeling.text.words import gettext as _
 
 logger = logging.getLogger(__name__)
@@ -33,17 +35,23 @@ def features_of(*, version: VersionRef, inputs: Inputs) -> NDArray[np.float32]:
     if fresh:
         features[fresh] = engine.embed(trunk, new, fresh)
     known = [index for index, picture in enumerate(inputs.pictures) if isinstance(picture, Image)]
-    features[known] = stored_features(trunk.key, [p for p in inputs.pictures if isinstance(p, Image)], known)
+    images = [picture for picture in inputs.pictures if isinstance(picture, Image)]
+    features[known] = stored_features(trunk.key, images, known, place=outside.stored)
     return features
 
 
 def stored_features(
-    trunk_key: str, images: Sequence[Image], positions: Sequence[int] | None = None
+    trunk_key: str,
+    images: Sequence[Image],
+    positions: Sequence[int] | None = None,
+    *,
+    place: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
 ) -> NDArray[np.float32]:
     """Features of stored images, computed and kept where this is the first time that anyone asks.
 
     Args:
         positions: Where the images stand in the request, for errors that name one; 0, 1, 2 … where left out.
+        place: Entered while files are read: a request must not wait for the store with all others.
 
     Raises:
         BadPicture: missing_file (404): an image's file is not in the storage any more.
@@ -57,7 +65,8 @@ def stored_features(
     if missing:
         for start in range(0, len(missing), PART):
             part = missing[start : start + PART]
-            originals = [original(images[index], at[index]) for index in part]
+            with place():
+                originals = [original(images[index], at[index]) for index in part]
             features[part] = engine.embed(trunk, originals, [at[index] for index in part])
         try:
             store.put([images[index].sha256 for index in missing], features[missing])

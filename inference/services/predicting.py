@@ -20,6 +20,7 @@ from inference.intake.inputs import Inputs
 from inference.monitoring import shadowing
 from inference.monitoring.traffic import recorder
 from labeling.models import Image, Project
+from labeling.resilience import outside
 
 
 def predict(*, project: Project, inputs: Inputs, sticky: str = "", version: VersionRef | None = None) -> Answer:
@@ -59,8 +60,10 @@ def explain(
         BadPicture: It cannot be read, or the category is unknown.
     """
     version = version_for(routes.get(project.pk), sticky or content_key([picture]))
-    data = original(picture, 0) if isinstance(picture, Image) else picture
-    png, explained = explaining.explain(runtime.engine(), version, data, category)
+    if isinstance(picture, Image):
+        with outside.stored():
+            picture = original(picture, 0)
+    png, explained = explaining.explain(runtime.engine(), version, picture, category)
     return png, explained, version
 
 

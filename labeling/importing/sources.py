@@ -20,7 +20,7 @@ from labeling.errors import CrowdtuneError
 from labeling.files import remote, storage
 from labeling.files.imaging import EXTENSIONS, MAX_BYTES
 from labeling.importing import archives, bucket, manifest
-from labeling.resilience import outages
+from labeling.resilience import outages, outside
 from labeling.text.spellings import compared, written
 from labeling.text.words import gettext as _
 
@@ -65,6 +65,7 @@ def taken(
 
     Raises:
         CrowdtuneError: invalid, too many addresses; bucket_not_allowed.
+        Crowded: As many wait for the store as may.
     """
     arguments: dict[str, Any] = {}
     if s3:
@@ -74,17 +75,25 @@ def taken(
         raise CrowdtuneError("invalid", told % {"most_urls": MOST_URLS, "urls": len(urls)}, field="urls")
     if urls:
         arguments["urls"] = [str(url) for url in urls]
-    if files:
-        arguments["files"] = [spool(job_id, number, file) for number, file in enumerate(files)]
-    if archive is not None:
-        arguments["archive"] = spool(job_id, len(files), archive)
-    if manifest is not None:
-        arguments["manifest"] = spool(job_id, len(files) + 1, manifest)
+    alone = {"archive": archive, "manifest": manifest}
+    if files or any(alone.values()):
+        with outside.stored():
+            if files:
+                arguments["files"] = [_spool(job_id, number, file) for number, file in enumerate(files)]
+            for number, (name, file) in enumerate(alone.items(), start=len(files)):
+                if file is not None:
+                    arguments[name] = _spool(job_id, number, file)
     return arguments
 
 
-def spool(job_id: Any, number: int, file: UploadedFile) -> dict[str, str]:
-    """Move an upload into storage, where the job reads it: from its temporary file it is renamed, not copied."""
+def spool(job_id: Any, file: UploadedFile) -> dict[str, str]:
+    """Move a job's only upload into storage, where the job reads it."""
+    with outside.stored():
+        return _spool(job_id, 0, file)
+
+
+def _spool(job_id: Any, number: int, file: UploadedFile) -> dict[str, str]:
+    """From its temporary file it is renamed, not copied."""
     file.open()
     try:
         name = storage.put_file(f"{spool_folder(job_id)}/{number:06d}", file)

@@ -74,15 +74,18 @@ class Places:
     Args:
         count: 1 at least.
         within: Of whose places each takes one, too, so that several kinds that may each be many are not too many.
+        seconds: That are waited for one; SECONDS where left out.
     """
 
-    def __init__(self, count: int, within: Places | None = None) -> None:
+    def __init__(self, count: int, within: Places | None = None, seconds: float | None = None) -> None:
+        self._seconds = seconds
         self._free = threading.Semaphore(max(1, count))
         self._in_vain = False
         self._within = within
 
     def take(self, *, waits: bool = True) -> bool:
-        taken = self._free.acquire(timeout=SECONDS if waits and not self._in_vain else 0.0)
+        seconds = SECONDS if self._seconds is None else self._seconds
+        taken = self._free.acquire(timeout=seconds if waits and not self._in_vain else 0.0)
         if taken and self._within is not None and not self._within.take(waits=waits):
             self._free.release()
             return False

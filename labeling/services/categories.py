@@ -16,7 +16,7 @@ from labeling import audit
 from labeling.errors import CrowdtuneError
 from labeling.files import imaging, storage
 from labeling.models import Category, CategoryExample, Project
-from labeling.resilience import races
+from labeling.resilience import outside, races
 from labeling.services.surveys import build_document, replace_survey
 from labeling.text.words import gettext as _
 from labeling.upkeep import discarding
@@ -71,12 +71,12 @@ def add_example(*, category: Category, data: bytes, alt: str = "", user: Any) ->
     picture = imaging.shrink(imaging.decode_rgb(data, shortest=LONGEST // 2), LONGEST, quality=85)
     width, height = imaging.open_image(picture).size
     name = f"projects/{category.project_id}/examples/{hashlib.sha256(picture).hexdigest()}.jpg"
+    _check_room(category, name)
+    with outside.stored():  # and outside of the lock, which everyone at work in the project would wait for
+        storage.put(name, picture)
     with transaction.atomic():
         _hold(category)
-        if category.examples.exclude(file=name).count() >= MOST_EXAMPLES:
-            message = _("A category shows at most %(most)s examples; remove one first.") % {"most": MOST_EXAMPLES}
-            raise CrowdtuneError("too_many_examples", message, 409)
-        storage.put(name, picture)
+        _check_room(category, name)
         example, created = CategoryExample.objects.get_or_create(
             category=category, file=name, defaults={"alt": alt, "width": width, "height": height}
         )
@@ -111,6 +111,12 @@ def _hold(category: Category) -> None:
     """Lock the project and then it, as a change of the survey does: that may take it out, and its examples with it."""
     Project.objects.select_for_update().get(pk=category.project_id)
     races.held(Category.objects.all(), category.pk)
+
+
+def _check_room(category: Category, name: str) -> None:
+    if category.examples.exclude(file=name).count() >= MOST_EXAMPLES:
+        message = _("A category shows at most %(most)s examples; remove one first.") % {"most": MOST_EXAMPLES}
+        raise CrowdtuneError("too_many_examples", message, 409)
 
 
 def _checked_alt(alt: str) -> str:

@@ -104,7 +104,7 @@ def import_judgments(*, project: Project, file: UploadedFile, user: Any) -> Job:
     return jobs.start(
         project=project,
         kind="import_judgments",
-        arguments={"file": sources.spool(job_id, 0, file)},
+        arguments={"file": sources.spool(job_id, file)},
         requested_by=user,
         actor=judgments_actor,
         job_id=job_id,
@@ -131,7 +131,7 @@ def import_labels(
             "invalid", _("format is one of %(formats)s; as is one of %(takes)s.") % {"formats": formats, "takes": takes}
         )
     job_id = uuid.uuid4()
-    arguments = {"file": sources.spool(job_id, 0, file), "format": form, "as": take_as, "source": source or form}
+    arguments = {"file": sources.spool(job_id, file), "format": form, "as": take_as, "source": source or form}
     return jobs.start(
         project=project,
         kind="import_labels",

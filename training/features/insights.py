@@ -19,6 +19,7 @@ from PIL import Image as Pillow
 from labeling.files import storage
 from labeling.files.imaging import pixels
 from labeling.models import Image
+from labeling.resilience import outside
 from labeling.text.words import gettext as _
 from training.features import answers, embedding
 from training.learning.errors import LearningError
@@ -143,7 +144,10 @@ def _draw(version: ModelVersion, image: Image, facts: dict[str, Any], folder: Pa
 def _shown(image: Image, size: int) -> np.ndarray:
     """The image as the network would see it."""
     try:
-        return pixels(storage.read_original(image), size)
+        with outside.stored():
+            return pixels(storage.read_original(image), size)
+    except outside.Crowded:
+        raise
     except Exception as error:  # whatever the store or the decoder calls it
         told = _("%(name)s cannot be read, so that no layer can look at it.")
         raise LearningError(told % {"name": image.name}, "unreadable_image") from error
