@@ -1,7 +1,7 @@
 """The statements of answering: a lease becomes a judgment, which the consensus and every counter follow. Worker-side.
 
-Everyone locks a task before its assignments: a claim that holds the task may have to wait for an assignment that was
-made a moment ago, and must not be waited for by its answer. One statement writes assignment, judgment, task and
+Everyone locks a task before its assignments: a claim that holds the task may have to wait for an assignment made a
+moment ago, and must not be waited for by its answer. One statement writes assignment, judgment, task and
 membership and tells what all have said; a second one writes what the consensus makes of it. The project's own row,
 which all workers of a project share, is written last and held for as short as possible.
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -42,6 +42,7 @@ class Recorded(NamedTuple):
     retired_because: str
     created_at: datetime
     heard: list[Heard] | None = None
+    is_as_looked_at: bool = True  # no write since the answer's first look
 
 
 class Heard(NamedTuple):
@@ -128,7 +129,8 @@ said AS (
 _RECORD = f"""
 WITH held AS MATERIALIZED (
     SELECT t.id AS task_id,
-           t.xmin = (SELECT s.xmin FROM labeling_task s WHERE s.id = a.task_id) AS is_as_seen  -- no write in between
+           t.xmin = (SELECT s.xmin FROM labeling_task s WHERE s.id = a.task_id) AS is_as_seen,  -- no write in between
+           t.xmin = %(row)s::xid AS is_as_looked_at
     FROM labeling_assignment a JOIN labeling_task t ON t.id = a.task_id
     WHERE a.id = %(assignment)s FOR UPDATE OF t
 ),
@@ -140,8 +142,8 @@ counted AS (
 ),
 {_SAID}
 SELECT said.id, counted.id, counted.judgment_count, counted.wanted, counted.asked_for, counted.state,
-       counted.retired_because, %(now)s::timestamptz, held.is_as_seen, h.worker_id, h.answers, h.survey_version,
-       {_of_worker("h.worker_id")}
+       counted.retired_because, %(now)s::timestamptz, held.is_as_looked_at, held.is_as_seen,
+       h.worker_id, h.answers, h.survey_version, {_of_worker("h.worker_id")}
 FROM said, counted, done, held, LATERAL (
     SELECT j.id, j.worker_id, j.answers, j.survey_version FROM labeling_judgment j
     WHERE j.task_id = counted.id AND j.withdrawn_at IS NULL AND %(hears)s
@@ -212,14 +214,14 @@ SELECT said.id, %(now)s::timestamptz, {_IS_SPENT} FROM said, project"""
 
 _COUNT = f"""
 UPDATE labeling_project SET judgment_count = judgment_count + %(count)s, spent = spent + %(price)s,
-    answers_version = answers_version + 1
-WHERE id = %(project)s RETURNING {_IS_SPENT}"""
+    answers_version = answers_version + 1 WHERE id = %(project)s RETURNING {_IS_SPENT}"""
 
 
 def record(
     *,
     assignment_id: uuid.UUID,
     project_id: int,
+    row: str,
     answers: dict[str, Any],
     seconds: float | None,
     version: int,
@@ -232,12 +234,13 @@ def record(
 ) -> Recorded | None:
     """Turn a live lease into a judgment, or None when the lease is not live any more.
 
-    ``language`` is the one that its questions were shown in; ``questions`` are those whose skills are told with what
-    was heard: itself alone where it ``hears`` no others. ``right`` says how an answer went that measures its worker.
+    ``row`` is its task's at the first look, ``language`` the one that was shown; the skills at ``questions`` are told
+    with what was heard: itself alone where it ``hears`` no others. ``right`` says how an answer went that measures.
     """
     values = {
         "assignment": assignment_id,
         "project": project_id,
+        "row": row,
         "answers": json.dumps(answers),
         "seconds": seconds,
         "version": version,
@@ -247,15 +250,16 @@ def record(
         "questions": list(questions),
         "source": source,
         "hears": hears,
-        **_measure(right),
+        "measured": int(right is not None),
+        "right": int(right is True),
     }
     rows = fetch(_RECORD, values)
     if not rows:
         return None
-    recorded, is_as_seen = Recorded(*rows[0][:8]), rows[0][8]
-    # The statement sees what was there when it began. An answer that it then waited for is missing, and one that was
-    # taken back meanwhile is not; a number of them would not tell, but whoever did either wrote the task.
-    return recorded._replace(heard=[Heard(*row[9:]) for row in rows]) if is_as_seen else recorded
+    recorded, is_as_seen = Recorded(*rows[0][:8])._replace(is_as_looked_at=rows[0][8]), rows[0][9]
+    # It sees what was there when it began. An answer that it then waited for is missing, one taken back meanwhile is
+    # not; a number of them would not tell, but whoever did either wrote the task.
+    return recorded._replace(heard=[Heard(*row[10:]) for row in rows]) if is_as_seen else recorded
 
 
 def record_as_seen(
@@ -307,7 +311,8 @@ def record_as_seen(
         "because": str(because),
         "closes": bool(because),
         "final": task.state != Task.State.OPEN or bool(because),
-        **_measure(right),
+        "measured": int(right is not None),
+        "right": int(right is True),
     }
     found = fetch(_RECORD_AS_SEEN, values)
     if not found:
@@ -325,14 +330,13 @@ def heard(*, task_ids: Sequence[int], project_id: int, questions: Sequence[int])
 
 
 def settle(
-    *, task: Recorded, project: Project, rows: Iterable[Mapping[str, Any]], because: str, price: Decimal | None
+    *, task: Recorded, project: Project, rows: Sequence[Mapping[str, Any]], because: str, price: Decimal | None
 ) -> bool:
     """Write a task's consensus, retire the task when there is a reason, and count a judgment of this price, if any.
 
     ``rows`` have ``question``, ``answer``, ``confidence``, ``posterior`` and ``judgments``. A row that is final stays
     so. Returns whether the project was counted and the next judgment would not fit into its budget.
     """
-    rows = list(rows)
     values = {
         "task": task.task_id,
         "project": project.pk,
@@ -383,10 +387,6 @@ def count_workers(*, project_id: int, seconds: Mapping[int, Sequence[float]]) ->
         "seconds": [sum(took) for took in seconds.values()],
     }
     fetch(_COUNT_WORKERS, values)
-
-
-def _measure(right: bool | None) -> dict[str, int]:
-    return {"measured": int(right is not None), "right": int(right is True)}
 
 
 def usable_seconds(value: Any) -> float | None:

@@ -28,6 +28,10 @@ TRIES = 5
 _LOST = (errors.DeadlockDetected, errors.ForeignKeyViolation)
 
 
+class Outdated(Exception):
+    """What the work had looked at was changed before it held it; what it wrote of it is taken back."""
+
+
 def held(rows: QuerySet[Row], pk: object) -> Row:
     """The row with this key, locked until the transaction ends.
 
@@ -42,10 +46,13 @@ def held(rows: QuerySet[Row], pk: object) -> Row:
 
 
 def again(work: Callable[[], Result]) -> Result:
-    """What ``work`` returns, which looks at everything anew each time; within a transaction it is run only once."""
+    """What ``work`` returns, which looks at everything anew each time; within a transaction an error of the database
+    is its end."""
     for _lost in range(TRIES - 1):
         try:
             return work()
+        except Outdated:
+            continue
         except (IntegrityError, OperationalError) as error:
             if connection.in_atomic_block or not isinstance(error.__cause__, _LOST):
                 raise

@@ -14,7 +14,7 @@ from labeling.services.claims import claim_assignment, claim_leases, find_lease,
 from labeling.services.copying import copy_project
 from labeling.services.exports import start_export
 from labeling.services.golds import make_box_golds, remove_gold, set_gold
-from labeling.services.grids import claim_grid, grid_question, submit_grid, undo_grid
+from labeling.services.grids import can_undo_grid, claim_grid, grid_question, submit_grid, undo_grid
 from labeling.services.images import (
     add_images,
     add_stored,
@@ -25,7 +25,7 @@ from labeling.services.images import (
     import_labels,
     store_images,
 )
-from labeling.services.judging import feedback, stored_json, submit_judgment, submit_leased, undo_last
+from labeling.services.judging import feedback, stored_json, submit_judgment, submit_leased
 from labeling.services.keys import make_key, revoke_key
 from labeling.services.members import (
     add_member,
@@ -65,6 +65,7 @@ from labeling.services.tasks import (
     retire_when_spent,
     suggest_answers,
 )
+from labeling.services.undoing import undo_last
 from labeling.services.wordings import progress_of
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "add_webhook",
     "appeal_pause",
     "archive_project",
+    "can_undo_grid",
     "change_category",
     "change_example",
     "change_images",

@@ -14,7 +14,8 @@ from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Judgment, Membership, Project, Task
 from labeling.resilience import races
 from labeling.services.claims import claim_leases
-from labeling.services.judging import submit_judgment, undo_last
+from labeling.services.judging import submit_judgment
+from labeling.services.undoing import undo_last
 from labeling.surveys import survey
 from labeling.surveys.asked_in import AskedIn, as_written
 from labeling.surveys.survey import Asked
@@ -91,6 +92,14 @@ def submit_grid(
                 if not in_part or refusal.code not in OVER:
                     raise
     return stored
+
+
+def can_undo_grid(*, project: Project, worker: Any, tiles: Sequence[uuid.UUID]) -> bool:
+    """Whether it is this grid that the worker answered last: what waited on a device arrives tile by tile, and who is
+    then asked about "the last grid" would see an earlier one come back.
+    """
+    said = Judgment.objects.filter(project=project, worker_id=worker.pk, source="worker", withdrawn_at=None)
+    return bool(tiles) and said.order_by("-id").values_list("assignment_id", flat=True).first() in tiles
 
 
 @races.retried

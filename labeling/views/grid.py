@@ -68,7 +68,7 @@ def grid(request: HttpRequest, slug: str) -> HttpResponse:
         "tiles": tiles,
         "suggests": suggests,
         "warning": member.warning,
-        "can_undo": bool(last.get("sent")),
+        "can_undo": bool(_to_take_back(request, project)),
         "client": grid_data(request, project, asked, question, tiles),
     }
     return render(request, "labeling/grid.html", context)
@@ -85,8 +85,13 @@ def _last(request: HttpRequest, project: Project) -> dict[str, Any]:
     return last if last.get("project") == project.pk else {}
 
 
-def _take_back(request: HttpRequest, project: Project) -> None:
+def _to_take_back(request: HttpRequest, project: Project) -> list[uuid.UUID]:
     sent = [uuid.UUID(text) for text in _last(request, project).get("sent", [])]
+    return sent if services.can_undo_grid(project=project, worker=request.user, tiles=sent) else []
+
+
+def _take_back(request: HttpRequest, project: Project) -> None:
+    sent = _to_take_back(request, project)
     if not sent:
         messages.warning(request, _("There is no grid left to take back."))
         return

@@ -15,7 +15,7 @@ from labeling import services
 from labeling.collecting import lookups, statements
 from labeling.errors import CrowdtuneError
 from labeling.models import Assignment, Consensus, Judgment, Membership, Project, Task
-from labeling.services import judging
+from labeling.services import undoing
 from tests.labeling.conftest import answer, claim, person
 
 pytestmark = pytest.mark.django_db
@@ -148,7 +148,7 @@ def test_an_undo_that_names_its_answer_takes_back_no_second_one(
 def test_undo_goes_back_so_far_and_no_further(
     make_project: Callable[..., Project], worker: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judging, "MOST_UNDONE", 2)
+    monkeypatch.setattr(undoing, "MOST_UNDONE", 2)
     project = make_project(images=4, judgments_min=1, access="open")
     for _ in range(3):
         answer(project, worker)

@@ -88,3 +88,20 @@ def test_a_grid_sent_in_haste_comes_back_as_it_was_answered(make_project: Callab
     assert [row.answers for row in said] == [{"cat": False}] * 12
     client.post(address, {"undo": "1"})
     assert "There is no grid left" in client.post(address, {"undo": "1"}, follow=True).content.decode()
+
+
+def test_no_earlier_grid_comes_back_for_one_that_was_answered_tile_by_tile(
+    make_project: Callable[..., Project], worker: User
+) -> None:
+    project = make_project(images=14, access="open", questions=[CAT], judgments_max=1)
+    client = Client()
+    client.force_login(worker)
+    address = f"/label/{project.slug}/grid/"
+    sent(client, project, [tile["id"] for tile in client.get(address).context["tiles"]], [])
+    page = client.get(address)
+    assert page.context["can_undo"]
+    first, _second = [tile["id"] for tile in page.context["tiles"]]
+    services.submit_judgment(assignment_id=first, worker=worker, answers={"cat": True})  # from where it had waited
+    assert not client.get(address).context["can_undo"]
+    assert "There is no grid left" in client.post(address, {"undo": "1"}, follow=True).content.decode()
+    assert Judgment.objects.filter(worker=worker, withdrawn_at=None).count() == 13
