@@ -8,6 +8,7 @@ stuck in a state (config/scheduler.py) make good for it.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from typing import Any
 
@@ -23,6 +24,9 @@ logger = logging.getLogger(__name__)
 # After a try in vain: one that hangs would hold up each request that sends something, until the web has no thread left.
 LEFT_ALONE_SECONDS = 5.0
 MOST_AT_ONCE = 500
+# Threads that hand something over at once: a broker that hangs is waited for by no more of them, until it is known to.
+TRYING = threading.Semaphore(3)
+TURN_SECONDS = 0.5
 
 
 class OnCommit(Broker):
@@ -55,6 +59,14 @@ class OnCommit(Broker):
         Raises:
             ConnectionFailed: The broker is away, hangs, or takes nothing, as one whose disk is full.
         """
+        if not TRYING.acquire(timeout=TURN_SECONDS):
+            raise ConnectionFailed("Others wait for its answer.")  # type: ignore[no-untyped-call]
+        try:
+            return self._hand_over(message, delay)
+        finally:
+            TRYING.release()
+
+    def _hand_over(self, message: Message[Any], delay: int | None) -> Message[Any]:
         if time.monotonic() < self._left_alone_until:
             raise ConnectionFailed("It did not answer a moment ago.")  # type: ignore[no-untyped-call]
         try:
@@ -74,5 +86,6 @@ def send_on(broker: OnCommit) -> int:
     rows = due.order_by("available_at", "position")[:MOST_AT_ONCE]
     for row in rows:
         broker.hand_over(Message(**row.message))
-        row.delete()
+        # By now it may have failed, and wait here to be tried again.
+        QueuedMessage.objects.filter(pk=row.pk, mtime=row.mtime).delete()
     return len(rows)

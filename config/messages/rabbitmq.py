@@ -31,7 +31,8 @@ PATIENCE = {"blocked_connection_timeout": 2, "heartbeat": 15, "socket_timeout": 
 
 
 class RabbitmqBroker(OnCommit, library.RabbitmqBroker):
-    refusals = (BrokerConnectionError, AMQPError, AMQPConnectorException)  # the last where it hangs
+    # The last but one where it hangs; the last where its name is unknown, as that of a container which is stopped.
+    refusals = (BrokerConnectionError, AMQPError, AMQPConnectorException, OSError)
 
     def __init__(self, url: str, *, middleware: list[Middleware]) -> None:
         super().__init__(url=";".join(map(_patient, url.split(";"))), confirm_delivery=True, middleware=middleware)

@@ -12,6 +12,7 @@ import dramatiq
 import pika
 import pytest
 from django.db import connection, transaction
+from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import ConnectionFailed
 
 from config import broker as wiring
@@ -222,6 +223,33 @@ def test_a_broker_that_hangs_is_waited_for_by_one_and_left_alone_by_the_next(url
         with pytest.raises(TimeoutError):
             hanging.accept()
     assert QueuedMessage.objects.count() == 2
+
+
+def test_a_broker_that_hangs_is_waited_for_by_few_threads_at_once(monkeypatch):
+    monkeypatch.setattr(on_commit, "TRYING", threading.Semaphore(0))
+    monkeypatch.setattr(on_commit, "TURN_SECONDS", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        numbered(wiring.build(f"redis://127.0.0.1:{hanging.getsockname()[1]}/0")).send(1)
+        hanging.settimeout(0.01)
+        with pytest.raises(TimeoutError):
+            hanging.accept()
+    assert QueuedMessage.objects.count() == 1
+
+
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_a_broker_whose_name_is_unknown_as_a_stopped_containers_is_as_one_that_is_away(scheme):
+    numbered(wiring.build(f"{scheme}://broker.invalid/")).send(1)
+    assert QueuedMessage.objects.count() == 1
+
+
+def test_what_failed_and_is_to_be_tried_again_before_the_sender_is_done_is_kept():
+    class Quick(on_commit.OnCommit, StubBroker):
+        def _hand_over(self, message, delay):
+            return postgres.write(message)  # as a worker does whose broker is away again
+
+    postgres.write(dramatiq.Message(queue_name="cpu", actor_name="note", args=(14,), kwargs={}, options={}))
+    assert on_commit.send_on(Quick()) == 1
+    assert QueuedMessage.objects.count() == 1
 
 
 @pytest.mark.parametrize("broker", ["redis_url"], indirect=True)
