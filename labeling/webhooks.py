@@ -34,6 +34,7 @@ from labeling.text.words import gettext as _
 SECONDS = 10.0  # for all of it, however slowly a receiver speaks
 TURN = 10.0  # seconds of a turn that one receiver may take
 LONG = 60.0  # seconds of a turn after which nobody is waited for who was not there before
+AGAIN = 50  # letters after which one that was not there before comes between the others
 SHARE = 20  # letters to one receiver before those to others come
 # After each failure: 10 s, 1 min, 5 min, 30 min, 2 h, and four times 6 h, so that a receiver may be away for a day; the
 # tenth is the last. A receiver may ask for 6 h of patience.
@@ -82,13 +83,16 @@ def deliver_due(*, backend: httpcore.NetworkBackend | None = None, most: int = 2
 
     Nobody waits for another's receiver. One that cannot be reached, or has taken TURN seconds, is left alone until the
     next turn; who has very many letters has SHARE of them sent before those of others; and those that could not be
-    reached the last time come behind all others, in any order, while the turn is not LONG yet.
+    reached the last time come behind all others, in any order, while the turn is not LONG yet, or one of them after
+    every AGAIN letters: where more come than a turn can send, those of who is back would wait for ever.
     """
     arrived, silent, unreached = 0, set[int](), _unreached()
     until = time.monotonic() + LONG
     taken: dict[int, float] = {}
     round_of: Counter[int] = Counter()
-    for _number in range(most):
+    for number in range(1, most + 1):
+        if number % AGAIN == 0 and unreached:
+            unreached.pop()
         row = _next({*silent, *unreached, *(hook for hook, letters in round_of.items() if letters >= SHARE)})
         if row is None and round_of:
             round_of.clear()

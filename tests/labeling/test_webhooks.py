@@ -202,6 +202,18 @@ def test_many_that_hang_do_not_take_the_turn_of_others(hook: Webhook, monkeypatc
         assert (deliver(), hook.deliveries.get().attempts) == (1, attempts)
 
 
+def test_who_is_back_has_letters_though_others_have_more_than_a_turn_can_send(
+    hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook.deliveries.create(event="judgment.created", payload={}, attempts=1)
+    busy = Webhook.objects.create(project=hook.project, url=hook.url)
+    for _number in range(3):
+        busy.deliveries.create(event="job.finished", payload={})
+    monkeypatch.setattr(webhooks, "AGAIN", 2)
+    assert webhooks.deliver_due(backend=httpcore.SyncBackend(), most=2) == 2
+    assert hook.deliveries.get().state == "delivered"
+
+
 def test_a_webhook_that_is_turned_off_is_told_nothing_until_it_is_on_again(
     project: Project, hook: Webhook, receiver: Receiver
 ) -> None:
