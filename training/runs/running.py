@@ -128,6 +128,8 @@ def execute(run_id: str, taken: Callable[[int], object] = lambda attempt: None) 
             logger.warning("run %s goes on when the database is back", run.pk, exc_info=True)
             _give_back(run)
             return "lost"
+        if outages.store_is_away(error) and TrainingRun.objects.filter(pk=run.pk, cancel_requested=True).exists():
+            return _say_end(run, State.CANCELLED, log=_("Cancelled."))  # while the store was waited for
         if outages.store_is_away(error) and _begin_later(run):
             logger.warning("run %s goes on in a while: %s", run.pk, error)
             return "lost"

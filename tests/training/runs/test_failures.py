@@ -108,6 +108,21 @@ def test_a_run_whose_store_was_away_goes_on_in_a_while_and_fails_at_its_last_att
     )  # fmt: skip
 
 
+def test_a_run_that_is_cancelled_while_it_waits_for_the_store_is_not_tried_again(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = services.request_run(project=project, cause="person")
+
+    def away(*_stages: Any) -> None:
+        services.cancel_run(run=run)
+        raise_if_store_fails(EndpointConnectionError(endpoint_url="http://store"))
+
+    monkeypatch.setattr(pipeline, "go_through", away)
+    assert running.execute(str(run.pk)) == "cancelled"
+    run.refresh_from_db()
+    assert (run.state, run.log[-1]["message"]) == ("cancelled", "Cancelled.")
+
+
 def test_a_run_that_finds_no_room_to_write_how_it_ended_goes_on_when_there_is_some(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
