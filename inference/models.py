@@ -118,13 +118,11 @@ class Prediction(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["image", "version"], name="prediction_once")]
-        # Pages of a gallery, of a version or of one category of it; of the few with a word of people beside it, apart.
+        # All that a gallery's page and its counts look at: a category's rows are found in it without their table.
         indexes = [
-            models.Index(fields=["version", "probability", "id"], name="prediction_sure"),
-            models.Index(fields=["version", "category", "probability", "id"], name="prediction_category"),
             models.Index(
-                fields=["version", "probability", "id"], name="prediction_judged", condition=Q(is_correct__isnull=False)
-            ),
+                fields=["version", "probability", "image"], include=["category", "is_correct"], name="prediction_sure"
+            )
         ]
 
     def __str__(self) -> str:

@@ -24,7 +24,9 @@ from training.snapshots import labels
 from training.versions.champions import champion_of
 
 PAGE = 60
+SHOWN = ("image_id", "category", "probability", "is_correct")
 COUNT_SECONDS = 30  # categories are counted again after so long: of a million images it takes a tenth of a second
+MOST_CATEGORIES = 200  # to choose from
 ORDERS = {"probability": _("Least sure first"), "-probability": _("Most sure first")}
 BANDS = {
     "0-0.6": _("Below 60 %"),
@@ -51,7 +53,7 @@ class Tile:
     image: Image
     url: str
     category: str
-    said: Prediction
+    said: Any  # a prediction's columns that are shown
 
 
 @login_required
@@ -69,14 +71,15 @@ def _said_by(request: HttpRequest, version: ModelVersion) -> dict[str, Any]:
     chosen.is_valid()
     data = chosen.cleaned_data
     order = data.get("order") or "probability"
-    rows = filtered(Prediction.objects.filter(version=version), data)
-    page = keyset.page(request, rows, order=order, size=PAGE)
+    # No other columns than the index has, which finds the few of a rare category without a look at all others' rows.
+    rows = filtered(Prediction.objects.filter(version=version), data).values_list(*SHOWN, named=True)
+    page = keyset.page(request, rows, order=order, then="image_id", size=PAGE)
     names = _names(version)
     counts = cache.get_or_set(f"pool:{version.pk}", lambda: _counts(version), COUNT_SECONDS) or {}
     return {
         "page": page,
         "tiles": _tiles(page.rows, names),
-        "counts": [(key, names.get(key, key), count) for key, count in counts.items()],
+        "counts": [(key, names.get(key, key), counts[key]) for key in _offered(counts, data.get("category"))],
         "total": sum(counts.values()),
         "chosen": data,
         "order": order,
@@ -97,9 +100,7 @@ def filtered(rows: QuerySet[Prediction], chosen: dict[str, Any]) -> QuerySet[Pre
         rows = rows.filter(probability__lt=high) if high < 1 else rows
     if chosen.get("said") == "unlabeled":
         return rows.filter(is_correct=None)
-    if chosen.get("said"):  # that there is a word of people at all is what the index of such rows knows them by
-        return rows.filter(is_correct__isnull=False, is_correct=chosen["said"] == "right")
-    return rows
+    return rows.filter(is_correct=chosen["said"] == "right") if chosen.get("said") else rows
 
 
 def _names(version: ModelVersion) -> dict[str, str]:
@@ -109,11 +110,17 @@ def _names(version: ModelVersion) -> dict[str, str]:
 
 def _counts(version: ModelVersion) -> dict[str, int]:
     """Category -> images taken for it, the most first."""
-    counts = Prediction.objects.filter(version=version).values_list("category").annotate(count=Count("id"))
+    counts = Prediction.objects.filter(version=version).values_list("category").annotate(count=Count("*"))
     return dict(counts.order_by("-count", "category"))
 
 
-def _tiles(rows: Iterable[Prediction], names: dict[str, str]) -> list[Tile]:
+def _offered(counts: dict[str, int], chosen: str | None) -> list[str]:
+    """The most frequent categories, and the chosen one."""
+    most = list(counts)[:MOST_CATEGORIES]
+    return [*most, chosen] if chosen in counts and chosen not in most else most
+
+
+def _tiles(rows: Iterable[Any], names: dict[str, str]) -> list[Tile]:
     """Without those whose image was deleted meanwhile: no foreign key watches over them."""
     images = Image.objects.in_bulk([row.image_id for row in rows])
     return [

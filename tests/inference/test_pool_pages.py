@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from inference import pool_pages
 from inference.models import Deployment, Prediction
@@ -72,11 +74,35 @@ def test_pages_of_equally_sure_images_show_each_once_there_and_back(browser, sai
     pages, asked = [], f"?order={order}"
     while asked:
         page = browser.get(POOL + asked).context["page"]
-        pages.append([row.pk for row in page.rows])
+        pages.append([row.image_id for row in page.rows])
         asked, back = page.next, page.previous
-    expected = [row.pk for row in said]
+    expected = [row.image_id for row in said]
     assert [pk for page in pages for pk in page] == (expected if order == "probability" else expected[::-1])
-    assert [row.pk for row in browser.get(POOL + back).context["page"].rows] == pages[-2]
+    assert [row.image_id for row in browser.get(POOL + back).context["page"].rows] == pages[-2]
+
+
+@pytest.mark.parametrize("place", ["[0.5]", "[1e999,1]", "[NaN,1]", "[0.5,1e40]", f"[0.5,{10**40}]", "[0.8,0.5]", "x"])
+def test_a_place_of_ones_own_making_shows_images_all_the_same(browser, said, place: str) -> None:
+    for side in ("after", "before"):
+        assert shown(browser, f"?{side}={place}")
+
+
+def test_of_many_categories_the_most_frequent_are_offered_and_the_chosen_one(browser, said, monkeypatch) -> None:
+    monkeypatch.setattr(pool_pages, "MOST_CATEGORIES", 1)
+    for asked, offered in (("", ["red"]), ("?category=blue", ["red", "blue"]), ("?category=green", ["red"])):
+        page = browser.get(POOL + asked).content.decode()
+        assert re.findall(r"(\w+) \(\d\)</option>", page) == offered
+
+
+def test_a_page_and_the_counts_look_at_the_index_alone(browser, said) -> None:
+    with connection.cursor() as cursor, CaptureQueriesContext(connection) as asked:
+        browser.get(POOL + "?category=blue&said=unlabeled&sure=0.6-0.8&after=[0.6,1]")
+        ours = [row["sql"] for row in asked.captured_queries if "inference_prediction" in row["sql"]]
+        assert len(ours) == 2
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for statement in ours:
+            cursor.execute("EXPLAIN " + statement)
+            assert any("Index Only Scan using prediction_sure" in row[0] for row in cursor.fetchall())
 
 
 def test_a_gallery_without_images_says_what_comes_next(browser, champion, project) -> None:

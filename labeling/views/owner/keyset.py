@@ -1,6 +1,6 @@
 """Pages of a long list by position instead of by number: as quick at the end as at the start.
 
-The list is ordered by one unique column or by a column and then the id; the address carries the last row's values.
+The list is ordered by one unique column or by a column and then a unique one; the address has the last row's values.
 Source: https://use-the-index-luke.com/no-offset
 """
 
@@ -26,10 +26,15 @@ class Page:
     next: str
 
 
-def page(request: HttpRequest, rows: QuerySet[Any], *, order: str = "-id", size: int = 50) -> Page:
-    """The page that ``?after=`` or ``?before=`` asks for. ``order`` names one column, with a minus for falling."""
+def page(request: HttpRequest, rows: QuerySet[Any], *, order: str = "-id", then: str = "id", size: int = 50) -> Page:
+    """The page that ``?after=`` or ``?before=`` asks for.
+
+    Args:
+        order: One column, with a minus for falling.
+        then: The unique whole number that orders rows which are equal there.
+    """
     column, falling = order.lstrip("-"), order.startswith("-")
-    names = [column] if column == "id" else [column, "id"]
+    names = [column] if column == then else [column, then]
     back = "before" in request.GET
     cursor = _read(request.GET.get("before") or request.GET.get("after") or "", len(names))
     found = _some(rows, names, cursor, falling != back, size)
