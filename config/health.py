@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from datetime import timedelta
 
 import dramatiq
 from django.conf import settings
@@ -25,6 +26,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection, connections, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
 from config.models import QueuedMessage
@@ -34,6 +36,7 @@ from training.models import ModelVersion
 
 PATIENCE = 5.0  # seconds
 GOOD = 10.0  # seconds
+WAITING = timedelta(seconds=15)  # for a broker that is well the scheduler sends within one
 logger = logging.getLogger(__name__)
 
 
@@ -66,7 +69,7 @@ def hung_up_after(seconds: float, line: int) -> Iterator[None]:
 
 
 def queue() -> None:
-    """A message could be sent now."""
+    """A message could be sent now, and those that the broker did not take before have left since."""
     broker = dramatiq.get_broker()
     if not settings.BROKER_URL:
         QueuedMessage.objects.exists()
@@ -77,6 +80,9 @@ def queue() -> None:
             broker.connection.process_data_events()  # type: ignore[attr-defined]
         finally:  # it is this thread's alone, which ends
             del broker.connection  # type: ignore[attr-defined]
+    waiting = QueuedMessage.objects.filter(state=QueuedMessage.State.QUEUED)
+    if settings.BROKER_URL and waiting.filter(available_at__lt=timezone.now() - WAITING).exists():
+        raise NotReady("The broker answers but takes no messages, as one that is full: they wait in the database.")
 
 
 def storage() -> None:

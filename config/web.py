@@ -41,6 +41,10 @@ def load(_target: str) -> Any:
     """Runs in each worker process: tie it to the first one, then bring the application."""
     guard.die_with_parent(os.getppid(), signal.SIGKILL)
     allocator.keep_freed_memory()
+    if "client_config" in (store := settings.STORAGES["default"].get("OPTIONS", {})):
+        from labeling.importing.s3 import TRIES_OF_WEB, client_config  # here, as in config.databases
+
+        store["client_config"] = client_config(TRIES_OF_WEB)
     # Until the server sets its own, the handler inherited from the first process would swallow a stop.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if settings.WEB_PROCESSES > 1 and not settings.INFERENCE_LANES:

@@ -12,6 +12,8 @@ import pytest
 from botocore.loaders import create_loader
 from moto.server import ThreadedMotoServer
 
+from labeling.importing import s3
+
 _read_once = functools.cache(create_loader)  # each client would read the descriptions of all services anew
 
 
@@ -19,6 +21,7 @@ _read_once = functools.cache(create_loader)  # each client would read the descri
 def s3_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An empty service, to which the platform's own variables point."""
     monkeypatch.setattr(botocore.session, "create_loader", _read_once)
+    monkeypatch.setattr(s3, "TRIES", 2)  # each more is slept for, where a test has it answer nothing
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()

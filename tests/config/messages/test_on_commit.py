@@ -12,6 +12,7 @@ import dramatiq
 import pika
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import ConnectionFailed
 
@@ -170,6 +171,14 @@ def test_readiness_waits_for_a_broker_that_hangs_no_longer_than_for_others(setti
             assert health.queue_lately.outcome().startswith("failed (")
         finally:
             dramatiq.set_broker(before)
+
+
+def test_readiness_tells_of_a_broker_that_answers_and_takes_nothing(installed):
+    postgres.write(dramatiq.Message(queue_name="cpu", actor_name="note", args=(15,), kwargs={}, options={}))
+    health.queue()
+    QueuedMessage.objects.update(available_at=timezone.now() - health.WAITING * 2)
+    with pytest.raises(health.NotReady, match="takes no messages"):
+        health.queue()
 
 
 def numbered(broker: dramatiq.Broker) -> Any:

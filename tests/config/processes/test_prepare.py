@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import stat
+import subprocess
+import sys
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -16,6 +19,8 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from config import databases
 from config.processes import prepare, secret_files
+from labeling.importing import s3
+from tests import ROOT
 from tests.s3 import s3_service
 
 Users = get_user_model().objects
@@ -160,7 +165,7 @@ def test_a_missing_bucket_is_made_and_a_present_one_is_left(settings, monkeypatc
 
 def test_a_bucket_that_cannot_be_used_is_told_of_in_words(settings, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setattr(s3, "TRIES", 1)
     settings.STORAGES = {**settings.STORAGES, "default": databases.storage("s3://crowdtune/images")}
     with pytest.raises(CommandError, match="STORAGE_URL"):
         prepare.ensure_bucket()
@@ -172,6 +177,18 @@ def test_addresses_of_a_bucket_are_signed_in_the_present_way_and_a_store_that_ha
         assert "X-Amz-Signature=" in store.url("a.jpg")
         config = store.connection.meta.client.meta.config
         assert (config.connect_timeout, config.read_timeout, config.retries["total_max_attempts"]) == (5, 20, 2)
+
+
+def test_a_worker_asks_a_store_that_refuses_more_often_than_the_web_where_a_person_waits():
+    """One answer of ten was 503, and no batch of an import came through."""
+    code = "from config import web; web.load(''); from django.core.files.storage import default_storage;"
+    code += "print(default_storage.connection.meta.client.meta.config.retries['total_max_attempts'])"
+    tries = [s3.client_config().retries["total_max_attempts"]]
+    store = {"STORAGE_URL": "s3://own", "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "a"}
+    asked = {**os.environ, **store, "AWS_SECRET_ACCESS_KEY": "a"}
+    ran = subprocess.run([sys.executable, "-c", code], env=asked, capture_output=True, check=True, cwd=ROOT)
+    tries += [int(ran.stdout)]
+    assert tries == [4, 2]
 
 
 def test_a_folder_needs_no_bucket():
