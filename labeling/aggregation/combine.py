@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from math import floor, inf, log10
 from typing import Any
 
@@ -147,14 +148,17 @@ def by_median(said: Sequence[Said], options: Options, belief: Belief, skills: Sk
     value = min(max(value, least), most)  # who leans is corrected, not to what nobody may say
     if options.get("whole"):
         return Combined(*numeric.nearest(answers, value, error, least, most), {}, len(said))
-    answer = round(value, _decimals(heard)) + 0.0  # not minus zero
+    answer = min(max(round(value, _decimals(heard)) + 0.0, least), most)  # not minus zero
     return Combined(answer, numeric.within(error, float(numeric.tolerance(value, False))), {}, len(said))
 
 
 def _decimals(said: Sequence[Said]) -> int:
-    """Six digits of what was said: behind the point, or, where all is smaller than 1, those that count."""
-    largest = max(abs(float(row.answer)) for row in said)
-    return 6 if largest >= 1 or not largest else 5 - floor(log10(largest))
+    """One digit more than anybody said: three who counted 1 make no 1.005. At most six: behind the point, or, where all
+    is smaller than 1, those that count."""
+    numbers = [abs(float(row.answer)) for row in said]
+    largest = max(numbers)
+    most = 6 if largest >= 1 or not largest else 5 - floor(log10(largest))
+    return min(most, 1 + max(-int(Decimal(repr(number)).normalize().as_tuple().exponent) for number in [*numbers, 1.0]))
 
 
 def _spread(said: Sequence[Said], belief: Belief) -> float:

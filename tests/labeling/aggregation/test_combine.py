@@ -85,10 +85,19 @@ def test_a_number_is_as_sure_as_its_tolerance_is_wide() -> None:
     said = [Said(worker, value) for worker, value in enumerate((10.0, 12.0, 13.0))]
     value, error = numeric.combine([(row.answer, 0, 1.4826) for row in said])  # 1 from the middle one, in the median
     exact = put_together("median", *said)
-    assert exact.answer == pytest.approx(value, abs=1e-6)
+    assert exact.answer == round(value, 1)
     assert exact.confidence == pytest.approx(numeric.within(error, 0.05 * value))
     many = put_together("median", *(Said(row.worker, row.answer * 10) for row in said), options={"whole": True})
     assert (many.answer, many.confidence) == (round(value * 10), pytest.approx(exact.confidence, abs=1e-3))
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"), [((1, 1, 1), 1), ((3, 4), 3.5), ((0.25, 0.25), 0.25), ((1e-7, 1e-7), 1e-7)]
+)
+def test_a_number_has_one_digit_more_than_anybody_said(said: tuple[float, ...], answer: float) -> None:
+    leaning = {worker: {"bias": -0.0004 * said[0], "spread": 0.4} for worker in range(len(said))}
+    rows = [Said(worker, value) for worker, value in enumerate(said)]
+    assert put_together("median", *rows, skills=leaning).answer == answer
 
 
 @pytest.mark.parametrize("whole", [False, True])
