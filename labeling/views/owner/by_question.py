@@ -5,6 +5,7 @@ Both read what the last fit found, which has left out answers that the labels of
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from django.contrib.humanize.templatetags.humanize import intcomma
@@ -21,6 +22,7 @@ from labeling.aggregation.belief import MOST_CLASSES
 from labeling.aggregation.boxes import Hand
 from labeling.charts.scale import sayer, scale
 from labeling.models import Consensus, Project, Question, WorkerSkill
+from labeling.questions.text import plain
 from labeling.surveys import tongues
 from labeling.views.owner.answers import names_of, say
 
@@ -94,9 +96,11 @@ def _answers(project: Project, question: Question, names: dict[str, str]) -> cha
     labels = Consensus.objects.filter(project=project, question=question).asked(project)
     if question.kind == "number":
         return _numbers(labels, title)
-    if question.kind not in CHOSEN:
+    if question.kind not in CHOSEN | {"text"}:
         return charts.bars([], title=title)
     counts = list(labels.values_list("answer").annotate(n=Count("id")).order_by("-n"))
+    if question.kind == "text":
+        counts = _texts(counts)
     told = ""
     if len(counts) > ANSWERS_SHOWN:
         told = _("The %(shown)s most common of %(all)s answers.")
@@ -105,6 +109,16 @@ def _answers(project: Project, question: Question, names: dict[str, str]) -> cha
     if question.kind == "rating":  # a scale is read from its one end to the other; who cannot tell is beside it
         rows.sort(key=lambda row: (isinstance(row[0], str), row[0]))
     return charts.bars([(say(answer, names), n) for answer, n in rows], title=title, description=told)
+
+
+def _texts(counts: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Spellings of one text together, as the commonest; nothing where no two tasks have the same text."""
+    spelled: dict[str, str] = {}
+    found: Counter[str] = Counter()
+    for text, n in counts:
+        found[spelled.setdefault(plain(text), text)] += n
+    together = found.most_common()
+    return together if together and together[0][1] > 1 else []
 
 
 def _numbers(labels: QuerySet[Consensus], title: str) -> charts.Chart:

@@ -201,3 +201,18 @@ def test_labels_of_a_scale_stand_in_its_order_and_numbers_in_round_steps(surveye
     page = owning.get(f"/projects/{surveyed.slug}/labels/?question=stars&answer=4")
     assert len(page.context["rows"]) == 2
     assert '<option value="4" selected>4</option>' in page.content.decode()
+
+
+def test_the_commonest_texts_are_listed_without_regard_to_their_spelling(surveyed: Project, owning: Client) -> None:
+    says = surveyed.questions.get(key="says")
+
+    def listed(*answers: str) -> dict[str, str]:
+        rows = Consensus.objects.filter(question=says).order_by("pk")
+        for row, answer in zip(rows, answers, strict=True):
+            Consensus.objects.filter(pk=row.pk).update(answer=answer)
+        return bars(by_question.charts_of(surveyed, says)["per_category"])
+
+    assert listed("Rex", "STOP", "Rex", "rex ") == {"Rex": "3", "STOP": "1"}
+    assert listed("Rex", "STOP", "7", "exit") == {}
+    page = owning.get(f"/projects/{surveyed.slug}/activity/")
+    assert "?question=says#by-category" in page.content.decode()
