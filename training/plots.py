@@ -222,7 +222,7 @@ def progress(versions: Sequence[ModelVersion]) -> str:
             "Version %(number)s is right on %(right)s of %(count)s images that it was not trained on, version"
             " %(other)s on %(fewer)s of the same."
         ) % {**shown, "other": other.number, "fewer": other.same_images["right"]}
-        said = f"{said} {_chance(other)}"
+        said = f"{said} {_chance(newest, other)}"
     best = max(measured, key=lambda version: version.same_images["right"])
     if best.same_images["right"] > max(newest.same_images["right"], other.same_images["right"]):
         best_of_all = {"number": best.number, "right": best.same_images["right"]}
@@ -232,7 +232,7 @@ def progress(versions: Sequence[ModelVersion]) -> str:
     return said
 
 
-def _chance(other: ModelVersion) -> str:
+def _chance(newest: ModelVersion, other: ModelVersion) -> str:
     """Whether the newest version is better than this one, or worse."""
     ahead = other.same_images["ahead"]
     if ahead and ahead[0] > 0 and other.alias == ModelVersion.Alias.CHAMPION:  # which goes on answering
@@ -244,6 +244,11 @@ def _chance(other: ModelVersion) -> str:
         return _("It is better, by more than chance.")
     if ahead and ahead[1] < 0:
         return _("It is worse, by more than chance.")
+    if newest.same_images["right"] == other.same_images["right"]:
+        return _(
+            "On these alone neither is better. The decision between two versions looks at all images that neither of"
+            " them was trained on."
+        )
     return _("On these alone a difference like this may be chance.")
 
 

@@ -156,6 +156,13 @@ def test_the_newest_version_stands_beside_the_champion(ahead: list[float] | None
     assert plots.progress(versions).endswith("version 1 on 60 of the same. It is better, by more than chance.")
 
 
+def test_two_that_are_right_equally_often_have_no_difference_that_may_be_chance() -> None:
+    same = {"of": 2, "count": 96, "right": 70, "ahead": [-0.1, 0.1]}
+    assert "On these alone neither is better." in plots.progress(
+        [version_of(1, **same), version_of(2, "champion", **same)]
+    )
+
+
 def test_a_version_between_that_is_right_most_often_is_named() -> None:
     same = {"of": 3, "count": 96, "ahead": [-0.1, 0.1]}
     first, between, newest = (version_of(n, right=right, **same) for n, right in ((1, 60), (2, 70), (3, 65)))

@@ -22,7 +22,7 @@ def test_a_rule_is_made_turned_off_and_removed(project: Project, owning: Client)
     row = Rule.objects.get()
     assert (row.project, row.threshold, row.is_active) == (project, 0.6, True)
     assert "is below <strong>60\u202f%</strong>" in owning.get(address).content.decode()
-    assert "By chance alone it meets 26 % of the people" in text(owning.get(address))
+    assert "By chance alone it also catches 26 % of the people" in text(owning.get(address))
     owning.post(f"{address}{row.pk}/", {"action": "off"})
     owning.post(f"{address}{row.pk}/", {"action": "off"})  # from a tab that still showed it on
     row.refresh_from_db()
