@@ -1,4 +1,4 @@
-"""Projects: created, read, changed, deleted; and their survey."""
+"""Projects: created, read, changed, deleted."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import ListCreateAPIView
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import services
 from labeling.accounts import languages, permissions
@@ -27,12 +25,12 @@ from labeling.api.choices import Choice, FilterSet
 from labeling.api.extensions import ProjectExtension
 from labeling.api.filters import TrueOrFalse
 from labeling.api.paging import CursorPagination
+from labeling.api.surveys import QuestionSerializer, Translations, survey_document
 from labeling.consensus.stopping import POLICIES
 from labeling.models import Project
-from labeling.questions import KINDS
 from labeling.resilience import races
 from labeling.services.projects import SETTINGS
-from labeling.surveys import survey, written
+from labeling.surveys import written
 from labeling.text.slips import slips
 
 
@@ -44,54 +42,6 @@ class RangeSerializer(serializers.Serializer):
         if errors := unknown(data, self.fields):
             raise serializers.ValidationError(errors)
         return super().to_internal_value(data)
-
-
-class Told(serializers.JSONField):
-    """An option that the schema tells of; whether it is right is for the kind to say."""
-
-    def __init__(self, schema: dict[str, Any]) -> None:
-        super().__init__(required=False)
-        self._spectacular_annotation = {"field": schema}
-
-
-class QuestionSerializer(serializers.Serializer):
-    """A question as an owner writes it; the kind checks its options, which stand in ``options`` or beside it.
-
-    `/api/v1/survey/schema/` is the JSON Schema of a whole survey, with what each kind takes.
-    """
-
-    id = serializers.IntegerField(read_only=True)
-    key = serializers.CharField(max_length=60, required=False)
-    kind = serializers.CharField(max_length=30, help_text=", ".join(KINDS))
-    prompt = serializers.CharField(max_length=500, required=False)
-    help_text: Any = serializers.CharField(required=False, allow_blank=True)
-    required: Any = serializers.BooleanField(required=False)
-    options = serializers.JSONField(
-        required=False, help_text="What the kind takes: choices, cant_tell, shuffle, section, examples, least, most, …"
-    )
-    show_if = serializers.JSONField(
-        required=False, allow_null=True, help_text='`{"question": "animal", "equals": "cat"}`; see the JSON Schema.'
-    )
-    stage = serializers.CharField(max_length=20, required=False, help_text="`label`, unless the workflow has stages.")
-    choices = Told({"type": "array", "items": {}})
-    cant_tell = Told({"type": "boolean"})
-    shuffle = Told({"type": "boolean"})
-    section = Told({"type": "string"})
-    examples = Told({"type": "array", "items": {}})
-    least = Told({"type": "number"})
-    most = Told({"type": "number"})
-    whole = Told({"type": "boolean"})
-    unit = Told({"type": "string"})
-    labels = Told({})
-
-    def to_internal_value(self, data: Any) -> Any:
-        super().to_internal_value(data)
-        return data  # whole: kinds take options (choices, least, …) beside these too
-
-
-@extend_schema_field({"type": "object", "additionalProperties": {"type": "object", "nullable": True}})
-class Translations(serializers.JSONField):
-    """Words by language and text; what they may be is for the survey to say."""
 
 
 LONGEST_NAME = 100  # of an unknown key that is told of
@@ -173,20 +123,6 @@ class ProjectSerializer(serializers.ModelSerializer):
         for extension in self.context.get("extensions", ()):
             data.update(extension.read(instance))
         return data
-
-
-def survey_document(project: Project, *, whole: bool) -> dict[str, Any]:
-    """The survey as the API shows it; a large taxonomy is searched at ``categories/`` instead of listed here.
-
-    Translations are told of one project, ``whole``; a list of many would be long.
-    """
-    document = project.frozen_survey()
-    shown = {
-        "categories": taxonomy.read(document),
-        "questions": document["questions"],
-        "language": document.get("language", ""),
-    }
-    return {**shown, "translations": document.get("translations", {})} if whole else shown
 
 
 @lru_cache(maxsize=8)
@@ -376,29 +312,3 @@ class ProjectDetailView(ExtendedView, ProjectView):
             raise PermissionDenied(_("Only the owner can delete the project."))
         services.delete_project(project=project)
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-class WrittenSchemaView(APIView):
-    """JSON Schema (2020-12) of a survey as it is written: `categories` and `questions` of a project's body."""
-
-    permission_classes = [AllowAny]
-
-    @extend_schema(operation_id="written_survey_schema", tags=["projects"], responses=dict, auth=[])
-    def get(self, request: Request) -> Response:
-        return Response(written.schema())
-
-
-class SurveySchemaView(ProjectView):
-    """JSON Schema (2020-12) of the answers to the project's present survey."""
-
-    rights = {"GET": "view"}
-
-    @extend_schema(
-        operation_id="survey_schema",
-        tags=["projects"],
-        parameters=[OpenApiParameter("stage", str, description="A stage of the workflow; `label` unless told.")],
-        responses=dict,
-    )
-    def get(self, request: Request, slug: str) -> Response:
-        project = self.project(request, slug)
-        return Response(survey.json_schema(survey.current(project), request.query_params.get("stage", "label")))

@@ -18,6 +18,7 @@ from labeling.api import (
     oversight,
     projects,
     schema,
+    surveys,
     tasks,
     workers,
 )
@@ -73,8 +74,8 @@ def routes(extensions: Sequence[ProjectExtension]) -> list[URLPattern]:
 
 def _surveys(of: str) -> list[URLPattern]:
     return [
-        path("survey/schema/", projects.WrittenSchemaView.as_view(), name="api-survey-schema"),
-        path(f"{of}survey/schema/", projects.SurveySchemaView.as_view()),
+        path("survey/schema/", surveys.WrittenSchemaView.as_view(), name="api-survey-schema"),
+        path(f"{of}survey/schema/", surveys.SurveySchemaView.as_view()),
     ]
 
 
