@@ -127,8 +127,10 @@ def sayer(unit: Format, step: float = 0.0) -> Callable[[float], str]:
 
 
 def say_number(value: float, step: float = 0.0) -> str:
-    """1234567 -> 1.2M; 0.05 -> 0.05; whole numbers stay whole."""
+    """1234567 -> 1.23M; 0.05 -> 0.05; whole numbers stay whole, and neighbours a ``step`` apart are told apart."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if 0 < step < size / 100:
+            continue
         if abs(value) >= size and (size > 1e3 or abs(value) >= 1e4 or value % 1000 == 0):
             return f"{value / size:.2f}".rstrip("0").rstrip(".") + letter
     if value == int(value):

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import Case, Count, F, FloatField, Func, IntegerField, Max, Min, QuerySet, TextField, When
-from django.db.models.functions import Cast, Round
+from django.db.models.functions import Cast, Greatest, Least, Round
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.text import capfirst
@@ -28,6 +28,7 @@ from labeling.views.owner.answers import names_of, say
 
 ANSWERS_SHOWN = 20  # in the plot of labels, and of agreement
 NUMBER_STEPS = 10  # in the plot of labels, about
+MOST_NUMBER = 1e15  # in the plot of labels: what lies beyond, which no limit of the question refused, counts as this
 
 CHOSEN = {"single_choice", "yes_no", "rating"}  # kinds whose label is one answer out of a few
 
@@ -127,7 +128,7 @@ def _numbers(labels: QuerySet[Consensus], title: str) -> charts.Chart:
     Of many people's numbers one is made that may lie a little beside theirs, so each counts for its nearest step.
     """
     kind = Func(F("answer"), function="jsonb_typeof", output_field=TextField())
-    said = Cast(Cast("answer", TextField()), FloatField())
+    said = Least(Greatest(Cast(Cast("answer", TextField()), FloatField()), -MOST_NUMBER), MOST_NUMBER)
     rows = labels.annotate(kind=kind, number=Case(When(kind="number", then=said))).exclude(number=None)
     ends = rows.aggregate(least=Min("number"), most=Max("number"))
     if ends["least"] is None:

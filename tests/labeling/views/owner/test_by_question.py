@@ -216,3 +216,20 @@ def test_the_commonest_texts_are_listed_without_regard_to_their_spelling(surveye
     assert listed("Rex", "STOP", "7", "exit") == {}
     page = owning.get(f"/projects/{surveyed.slug}/activity/")
     assert "?question=says#by-category" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        ([1e308, -1e308, 0, 0], {"-1000000G": "1", "0": "2", "1000000G": "1"}),
+        ([12341, 12343, 12343, 12344], {"12341": "1", "12343": "2", "12344": "1"}),
+    ],
+)
+def test_columns_of_numbers_hold_the_largest_and_tell_neighbours_apart(
+    surveyed: Project, answers: list[float], told: dict[str, str]
+) -> None:
+    legs = surveyed.questions.get(key="legs")
+    for row, answer in zip(Consensus.objects.filter(question=legs).order_by("pk"), answers, strict=True):
+        Consensus.objects.filter(pk=row.pk).update(answer=answer)
+    plot = by_question.charts_of(surveyed, legs)["per_category"].rows
+    assert {row[0]: row[1] for row in plot if row[1] != "0"} == told
