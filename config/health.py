@@ -123,7 +123,8 @@ def model() -> None:
 class Lately:
     """A check that costs something, in a thread of its own: good for a while, bad for whoever waited for this very try.
 
-    What it asks may hang for as long as it likes: whoever asks waits for seconds, and all for the same try.
+    What it asks may hang for as long as it likes: whoever asks waits for seconds, and all for the same try, of which
+    nobody waits for more than its first seconds: a balancer that asks each second would hold half of the threads.
     """
 
     def __init__(self, name: str, check: Callable[[], None], good: float = GOOD) -> None:
@@ -132,16 +133,16 @@ class Lately:
         self._good = good
         self._lock = threading.Lock()
         self._trying: Future[str] | None = None
-        self._until = 0.0
+        self._began = self._until = 0.0
 
     def outcome(self) -> str:
         with self._lock:
             if self._trying is None or (self._trying.done() and time.monotonic() > self._until):
-                self._trying = Future()
+                self._trying, self._began = Future(), time.monotonic()
                 threading.Thread(target=self._try, args=(self._trying,), daemon=True).start()
-            trying = self._trying
+            trying, patience = self._trying, max(0.0, self._began + PATIENCE - time.monotonic())
         try:
-            return trying.result(PATIENCE)
+            return trying.result(patience)
         except TimeoutError:
             return f"has not answered for {PATIENCE:.0f} seconds"
 

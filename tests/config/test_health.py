@@ -186,6 +186,20 @@ def test_answers_about_health_are_never_cached(client):
         assert "no-store" in client.get(address)["Cache-Control"]
 
 
+def test_nobody_waits_once_more_for_what_has_hung_for_long(monkeypatch):
+    answers = threading.Event()
+    lately = health.Lately("store", answers.wait)
+    monkeypatch.setattr(health, "PATIENCE", 0.0)
+    assert lately.outcome() == "has not answered for 0 seconds"
+    monkeypatch.setattr(health, "PATIENCE", 30.0)
+    lately._began -= 60
+    timer = threading.Timer(0.2, answers.set)
+    timer.start()
+    assert lately.outcome() == "has not answered for 30 seconds"
+    timer.join()
+    assert lately.outcome() == "ok"
+
+
 def test_metrics_tell_of_the_queue_and_of_what_was_given_up(client):
     for name in ("fit", "poison"):
         dramatiq.get_broker().enqueue(message(name))
