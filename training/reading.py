@@ -93,7 +93,8 @@ def of_version(version: ModelVersion, names: Sequence[str], behind: Link) -> dic
     if doubted := labels.uncorrected(version).filter(sent_at=None).count():
         told = ngettext(
             "It doubts %d label. That may be wrong, or the version is.",
-            "It doubts %d labels. Some may be wrong, in others the version is: begin with the first, most doubtful.",
+            "It doubts %d labels. Some of them may be wrong, in others the version is: begin with the most doubtful,"
+            " which come first.",
             doubted,
         )
         url = f"{reverse('project-insights', args=[slug])}?version={version.number}#suspects"

@@ -76,7 +76,7 @@ class SettingsForm(ChangesForm, forms.Form):
         low=0.5,
         high=0.9999,
         label=_("Sure enough at"),
-        help_text=_("A task ends when its label is at least so probable, from 50 % to 99.99 %."),
+        help_text=_("A task ends when its label is at least this probable, from 50 % to 99.99 %."),
     )
     aggregator = forms.ChoiceField(
         label=_("How answers are combined"), help_text=_("The plain majority is always shown beside it.")
@@ -84,12 +84,12 @@ class SettingsForm(ChangesForm, forms.Form):
     stopping = forms.ChoiceField(
         label=_("When it is enough"),
         help_text=_(
-            "ImageNet's table is learned from images that ten people or more have answered; of what it has not seen, "
+            "ImageNet's table is learned from images that ten or more people have answered; for what it has not seen, "
             "the label's probability decides."
         ),
     )
     lease_seconds = forms.IntegerField(
-        min_value=1, max_value=7 * 86_400, label=_("Seconds to answer"), help_text=_("Then the task goes to another.")
+        min_value=1, max_value=7 * 86_400, label=_("Seconds to answer"), help_text=_("Then the task goes to somebody else.")
     )
     gold_rate = ShareField(
         label=_("Share of hidden gold"),
@@ -120,7 +120,7 @@ class SettingsForm(ChangesForm, forms.Form):
         max_digits=12,
         decimal_places=2,
         label=_("Budget"),
-        help_text=_("Tasks end when the prices of judgments have spent it. Empty: no limit."),
+        help_text=_("Tasks end when the judgments have used it up. Empty: no limit."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
