@@ -89,7 +89,10 @@ class SettingsForm(ChangesForm, forms.Form):
         ),
     )
     lease_seconds = forms.IntegerField(
-        min_value=1, max_value=7 * 86_400, label=_("Seconds to answer"), help_text=_("Then the task goes to somebody else.")
+        min_value=1,
+        max_value=7 * 86_400,
+        label=_("Seconds to answer"),
+        help_text=_("Then the task goes to somebody else."),
     )
     gold_rate = ShareField(
         label=_("Share of hidden gold"),

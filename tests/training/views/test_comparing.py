@@ -103,7 +103,7 @@ def test_the_experiment_of_every_course_is_one_button(
     monkeypatch.setattr(from_scratch, "OPTIONS", replace(from_scratch.OPTIONS, epochs=2))
     monkeypatch.setattr(small, "BLOCKS", small.BLOCKS[4:7])  # to trace all of them takes most of the time
     page = owner.get("/projects/shapes/training/compare/").content.decode()
-    form = page[page.index("The experiment of every course") :].partition("</form>")[0]
+    form = page[page.index("The classic course experiment") :].partition("</form>")[0]
     recipes = re.findall(r'name="recipes" value="([^"]+)"', form)
     assert recipes == [
         "from_scratch:1", "feature_extraction:0", "feature_extraction:1", "fine_tuning:0", "fine_tuning:1"
