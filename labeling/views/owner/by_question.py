@@ -28,7 +28,7 @@ from labeling.views.owner.answers import names_of, say
 
 ANSWERS_SHOWN = 20  # in the plot of labels, and of agreement
 NUMBER_STEPS = 10  # in the plot of labels, about
-MOST_NUMBER = 1e15  # in the plot of labels: what lies beyond, which no limit of the question refused, counts as this
+MOST_NUMBER = 1e15  # in the plot of labels: a slip beyond counts as this, or columns were called by ninety digits
 
 CHOSEN = {"single_choice", "yes_no", "rating"}  # kinds whose label is one answer out of a few
 
