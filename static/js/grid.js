@@ -4,7 +4,6 @@
 import { PERSON } from "./label/api.js";
 import { Clock } from "./label/clock.js";
 import { delivery, tell } from "./label/delivery.js";
-import { once } from "./label/once.js";
 import { Outbox } from "./label/outbox.js";
 import { carry, toast } from "./toast.js";
 
@@ -73,10 +72,9 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (!held) send();
 });
-const goes = once(); // a second one would find nothing left, and say so over the grid that has come back
 document.getElementById("undo")?.addEventListener("submit", (event) => {
+  if (held || !navigator.onLine) event.preventDefault();
   if (!navigator.onLine) toast(client.words.offline, "warn");
-  if (held || !navigator.onLine || !goes()) event.preventDefault();
 });
 
 /* Of an image that is not there nobody has said anything: it is not sent, and comes with the next grid. */

@@ -60,9 +60,9 @@ let busy = true; // nothing may be answered: no task, or its image has not loade
 const outbox = new Outbox(client, {
   send: delivery(client.assignments),
   onChange: (state) => {
-    if (state.failing && reach === AHEAD) {
+    if (state.failing && !state.denied && reach === AHEAD) {
       reach = FAR;
-      if (!state.denied) toast(words.kept, "warn");
+      toast(words.kept, "warn");
     }
     connection = state;
     tellConnection();

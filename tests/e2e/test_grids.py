@@ -40,17 +40,16 @@ def test_a_grid_that_is_taken_back_is_as_it_was_sent_and_the_next_one_as_it_was_
 ):
     project = make_project("Dogs", questions=[DOG], images=16)
     join(project, worker)
-    page = visit(f"/label/{project.slug}/grid/", user=worker, width=360, touch=True)
+    page = visit(f"/label/{project.slug}/grid/", user=worker, width=360, touch=True, watch=False)
     tap(page, 2, 4)
     page.get_by_role("button", name="Send 12 answers").click()
     expect(page.get_by_role("button", name="Send 4 answers")).to_be_visible()
     tap(page, 3)
     axe(page)
     fits(page)
-    page.get_by_role("button", name="Undo the last grid").dblclick()
+    page.get_by_role("button", name="Undo the last grid").click()
     expect(page.get_by_role("button", name="Send 12 answers")).to_be_visible()
     expect(page.get_by_role("checkbox", checked=True)).to_have_count(2)
-    expect(page.get_by_text("There is no grid left")).to_have_count(0)
     page.get_by_role("checkbox", checked=True).first.uncheck()
     page.reload()
     expect(page.get_by_role("checkbox", checked=True)).to_have_count(1)
@@ -59,6 +58,11 @@ def test_a_grid_that_is_taken_back_is_as_it_was_sent_and_the_next_one_as_it_was_
     expect(page.get_by_role("button", name="Send 4 answers")).to_be_visible()
     expect(page.get_by_role("checkbox", checked=True)).to_have_count(1)
     assert yes(stored(project, 12)) == 1
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Send 4 answers").click()
+    expect(page.get_by_role("button", name="Send 4 answers")).to_have_attribute("aria-disabled", "true")
+    page.context.set_offline(False)
+    assert yes(stored(project, 16)) == 2
 
 
 def test_a_grid_that_waited_in_a_closed_tab_arrives_from_the_labeling_page(visit, make_project, join, worker):

@@ -315,3 +315,24 @@ def sign_in(page: Page, address: str, user: Any) -> None:
     client.force_login(user)
     session = client.cookies[settings.SESSION_COOKIE_NAME].value
     page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": address}])
+
+
+def test_who_was_signed_out_has_lost_no_connection_and_holds_no_more_tasks(visit, make_project, join, worker):
+    project = make_project("Dogs", questions=[DOG], images=12)
+    join(project, worker)
+    page = visit(f"/label/{project.slug}/", user=worker, watch=False)
+    loaded_ahead(page, 2)
+    page.route("**/judgment/", lambda route: route.fulfill(status=401, json={}))
+    before = shown(page)
+    page.get_by_role("button", name="Yes").click()
+    expect(page.locator("#sync")).to_contain_text("Sign in to send")
+    moved_on(page, before)
+    page.unroute_all()
+    page.evaluate("dispatchEvent(new Event('online'))")
+    sent(page)
+    ready(page)
+    before = shown(page)
+    page.get_by_role("button", name="Yes").click()
+    moved_on(page, before)
+    sent(page)
+    happened(page, lambda: Assignment.objects.filter(project=project, state="leased").count() == 3)
