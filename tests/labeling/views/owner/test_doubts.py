@@ -165,7 +165,7 @@ def test_a_person_s_page_shows_at_which_question_they_are_behind(make_project: M
         response = owning.get(f"/projects/{project.slug}/workers/{member.pk}/")
         pages[name] = {question.key: at.is_behind for question, at in response.context["at_questions"]}
         assert "over all questions" in response.content.decode()
-        assert ("Who guesses looks like this" in response.content.decode()) == (name == "sam")
+        assert ("People who guess look like this" in response.content.decode()) == (name == "sam")
     assert pages == {"sam": {"category": True, "nice": False}, "good1": {"category": False, "nice": False}}
 
 
