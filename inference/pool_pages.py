@@ -25,7 +25,7 @@ from training.versions.champions import champion_of
 
 PAGE = 60
 SHOWN = ("image_id", "category", "probability", "is_correct")
-COUNT_SECONDS = 30  # categories are counted again after so long: of a million images it takes a tenth of a second
+COUNT_SECONDS = 30  # categories are counted again after so long: of a million images it takes half a second
 MOST_CATEGORIES = 200  # to choose from
 ORDERS = {"probability": _("Least sure first"), "-probability": _("Most sure first")}
 BANDS = {
