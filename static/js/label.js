@@ -34,7 +34,8 @@ const history = [];
 const given = [...client.counted].reverse(); // assignments whose answers an undo takes back, the last first
 let current = null; // the assignment on the screen
 const AHEAD = 2; // tasks leased and loaded before they are needed
-const FAR = 5; // as many where the connection was lost before: others have these later
+const FAR = 5; // as many where the connection was lost a while ago: others have these later
+const SHAKY = 600_000; // milliseconds after a lost connection in which it is likely to be lost again
 const KEPT = 10; // answered tasks that an undo shows again without a wait
 const ahead = [];
 let warning = client.warning; // of a rule, unread
@@ -46,7 +47,7 @@ const WORD = 300; // milliseconds that the next tasks wait for an answer to arri
 const LONG = 1500; // milliseconds after which a wait is told
 let shownAt = 0;
 let connection = { waiting: 0, failing: false, denied: false };
-let reach = AHEAD;
+let lostAt = -Infinity;
 let refilling = null;
 let early = false; // the next tasks came before an answer had arrived: what a rule says of that is not heard yet
 let loading = null;
@@ -60,9 +61,9 @@ let busy = true; // nothing may be answered: no task, or its image has not loade
 const outbox = new Outbox(client, {
   send: delivery(client.assignments),
   onChange: (state) => {
-    if (state.failing && !state.denied && reach === AHEAD) {
-      reach = FAR;
-      toast(words.kept, "warn");
+    if (state.failing && !state.denied) {
+      if (!isShaky()) toast(words.kept, "warn");
+      lostAt = Date.now();
     }
     connection = state;
     tellConnection();
@@ -77,6 +78,10 @@ const outbox = new Outbox(client, {
   onElsewhere: pass,
 });
 
+function isShaky() {
+  return Date.now() - lostAt < SHAKY;
+}
+
 /* How many answers wait, and how many more can be given until there is a connection: of what is loaded already. */
 function tellConnection() {
   const left = [current, ...ahead].filter((task) => task?.element && isThere(task.element) && !gone.has(task.task)).length;
@@ -89,7 +94,7 @@ function tellConnection() {
 async function refill() {
   const answered = new Set(outbox.items().map((item) => item.id));
   early = answered.size > 0;
-  const hold = Math.min(answered.size + (current ? 1 : 0) + reach, 10);
+  const hold = Math.min(answered.size + (current ? 1 : 0) + (FAR), 10);
   const { tasks, ...told } = await call("POST", client.claim, { hold });
   warning = told.warning;
   for (const task of tasks) {

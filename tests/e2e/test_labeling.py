@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -211,6 +212,32 @@ def test_answers_without_a_connection_arrive_when_it_is_back(make_project, start
     assert [row.answers["animal"] for row in rows] == ["cat", "dog", "cat"]
     expect(page.locator("#loading")).to_be_hidden()
     heard(page, "Back online: what waited is being sent.")
+
+
+def test_a_lost_connection_holds_more_images_for_a_while(make_project, start):
+    project = make_project(categories=["cat", "dog"], questions=[ANIMAL], images=16, lease_seconds=7200)
+    page = start(project, watch=False)
+    loaded_ahead(page, 2)
+
+    def answer() -> None:
+        before = shown(page)
+        page.keyboard.press("1")
+        moved_on(page, before)
+        ready(page)
+
+    page.context.set_offline(True)
+    answer()
+    expect(page.locator("#sync")).to_have_text("Offline: 1 waiting, 2 left")
+    page.context.set_offline(False)
+    stored(project, 1)
+    answer()
+    expect(page.locator("#task")).to_have_attribute("data-ahead", re.compile("[45]"))  # 4 where it was asked before
+    page.evaluate("{ const now = Date.now; Date.now = () => now() + 700_000; }")  # others have these images from here on
+    for _ in range(4):
+        answer()
+    stored(project, 6)
+    expect(page.locator("#task")).to_have_attribute("data-ahead", re.compile("[12]"))
+    assert Assignment.objects.filter(project=project, state="leased").count() <= 3
 
 
 def test_an_answer_survives_a_closed_tab(make_project, start):
