@@ -232,7 +232,8 @@ def test_a_lost_connection_holds_more_images_for_a_while(make_project, start):
     stored(project, 1)
     answer()
     expect(page.locator("#task")).to_have_attribute("data-ahead", re.compile("[45]"))  # 4 where it was asked before
-    page.evaluate("{ const now = Date.now; Date.now = () => now() + 700_000; }")  # others have these images from here on
+    # Ten minutes later others have these images.
+    page.evaluate("{ const now = Date.now; Date.now = () => now() + 700_000; }")
     for _ in range(4):
         answer()
     stored(project, 6)
