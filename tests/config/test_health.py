@@ -197,6 +197,8 @@ def test_nobody_waits_once_more_for_what_has_hung_for_long(monkeypatch):
     timer.start()
     assert lately.outcome() == "has not answered for 30 seconds"
     timer.join()
+    assert lately._trying is not None
+    assert lately._trying.result(30) == "ok"  # set by the try's own thread, a moment after the answer
     assert lately.outcome() == "ok"
 
 
