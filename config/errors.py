@@ -22,7 +22,7 @@ from config.middleware.request_log import request_id
 from labeling.errors import CrowdtuneError, refusal
 from labeling.models import Project
 from labeling.resilience import outages
-from labeling.resilience.outside import Crowded
+from labeling.resilience.turns import Crowded
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.encoding import escape_uri_path
 
 from labeling.resilience import outages
-from labeling.resilience.outside import Crowded
+from labeling.resilience.turns import Crowded
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")

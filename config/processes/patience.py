@@ -18,8 +18,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from labeling.resilience.outside import Crowded
-from labeling.resilience.turns import Places
+from labeling.resilience.turns import Crowded, Places
 
 SECONDS = 2.0
 SILENT = 75.0  # seconds: longer than any request is worked on (``PATIENCE`` of ``inference.intake.inputs``)

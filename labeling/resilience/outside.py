@@ -12,15 +12,11 @@ from contextlib import contextmanager
 
 from django.conf import settings
 
-from labeling.resilience.turns import Places
+from labeling.resilience.turns import Crowded, Places
 
 SPARE = max(1, settings.WEB_THREADS // 6)  # threads that no kind of wait takes, and so many more that no long one does
 ANY = Places(settings.WEB_THREADS - SPARE)
 LONG = Places(settings.WEB_THREADS - 2 * SPARE, ANY)
-
-
-class Crowded(Exception):
-    """Too many wait already."""
 
 
 def half(seconds: float | None = None) -> Places:

@@ -67,6 +67,10 @@ class Turns:
                 self.leave()
 
 
+class Crowded(Exception):
+    """Too many wait already."""
+
+
 class Places:
     """So many at once. Who waits for one holds a thread that others need: when one has waited in vain, those that come
     later are refused at once, until a place is free again.

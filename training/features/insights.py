@@ -20,6 +20,7 @@ from labeling.files import storage
 from labeling.files.imaging import pixels
 from labeling.models import Image
 from labeling.resilience import outside
+from labeling.resilience.turns import Crowded
 from labeling.text.words import gettext as _
 from training.features import answers, embedding
 from training.learning.errors import LearningError
@@ -146,7 +147,7 @@ def _shown(image: Image, size: int) -> np.ndarray:
     try:
         with outside.stored():
             return pixels(storage.read_original(image), size)
-    except outside.Crowded:
+    except Crowded:
         raise
     except Exception as error:  # whatever the store or the decoder calls it
         told = _("%(name)s cannot be read, so that no layer can look at it.")
