@@ -94,7 +94,7 @@ function tellConnection() {
 async function refill() {
   const answered = new Set(outbox.items().map((item) => item.id));
   early = answered.size > 0;
-  const hold = Math.min(answered.size + (current ? 1 : 0) + (FAR), 10);
+  const hold = Math.min(answered.size + (current ? 1 : 0) + (isShaky() ? FAR : AHEAD), 10);
   const { tasks, ...told } = await call("POST", client.claim, { hold });
   warning = told.warning;
   for (const task of tasks) {
