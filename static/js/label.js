@@ -62,7 +62,7 @@ const outbox = new Outbox(client, {
   send: delivery(client.assignments),
   onChange: (state) => {
     if (state.failing && !state.denied) {
-      if (!isShaky()) toast(words.kept, "warn");
+      if (!isShaky()) toast(words.offline, "warn");
       lostAt = Date.now();
     }
     connection = state;
